@@ -1,11 +1,10 @@
 """What every test gets: shapes and types checked at run time, and the option to run all notebooks.
 
-Types. Every function and dataclass of ``vlmlearn`` is checked by jaxtyping and beartype while the tests run, so
-an annotation that lies fails a test. ``VLMLEARN_TYPECHECK=0`` runs without (for benchmarks and profiling; a test
-that starts ``torch.compile`` is marked as below).
+Types. Every function and dataclass of ``vlmlearn`` is checked by jaxtyping and beartype while the tests run,
+so an annotation that lies fails a test. ``VLMLEARN_TYPECHECK=0`` runs without, for benchmarks and profiling.
 
-Bad input. With the checks on, a call with a wrong shape stops at ``jaxtyping.TypeCheckError`` before our own code
-can speak. A test that wants *our* error is marked, alone or through its class or module:
+Bad input. With the checks on, a call with a wrong shape stops at ``jaxtyping.TypeCheckError`` before our own
+code can speak. A test that wants *our* error is marked, alone or through its class or module:
 
     @pytest.mark.bad_input
     def test_features_of_different_width():
@@ -14,9 +13,10 @@ can speak. A test that wants *our* error is marked, alone or through its class o
 
     pytestmark = pytest.mark.bad_input  # a whole file
 
-It works because jaxtyping asks ``config.jaxtyping_disable`` at every call: the marker sets it for the body of the
-test (fixtures are still checked) and functions, methods and the ``__init__`` of dataclasses run bare.
-A block inside an unmarked test can do the same with ``with types_unchecked():`` through the fixture of that name.
+It works because jaxtyping asks ``config.jaxtyping_disable`` at every call: the marker sets it for the body of
+the test (fixtures are still checked), and functions, methods and the ``__init__`` of dataclasses run bare.
+A test that calls ``torch.compile(..., fullgraph=True)`` takes the same marker. For a few lines inside an
+unmarked test, ask for the fixture ``types_unchecked`` and write ``with types_unchecked():``.
 """
 
 import os
@@ -56,10 +56,8 @@ def pytest_runtest_call(item: pytest.Item):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--all-notebooks", action="store_true", help="run every built notebook, not only the first ones and the changed"
-    )
+    parser.addoption("--all-notebooks", action="store_true", help="run every notebook, not only the changed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "bad_input: run without type checks, so that the test meets our own error")
+    config.addinivalue_line("markers", "bad_input: run without type checks, to meet our own error messages")

@@ -18,7 +18,7 @@ SPLITS = ("train", "val", "test", "compositional", "all")
 TURNS = 256  # a rotation is one of 256 angles
 
 _CANDIDATES = 8  # layouts tried at once
-_CLOSEST = 0.8  # smallest allowed distance of two centres, in sums of their radii
+_CLOSEST = 0.7  # smallest allowed distance of two centres, in sums of their radii
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,13 @@
+"""Blocks that every model shares."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "attention": ["Attention", "AttentionPool"],
+        "feed_forward": ["FeedForward"],
+        "image_towers": ["PatchCNN", "VisionTransformer"],
+        "transformer": ["Transformer", "TransformerBlock"],
+    },
+)

@@ -1,0 +1,94 @@
+"""Image towers: from pixels to a grid of tokens, one for each part of the picture."""
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vlmlearn.layers.transformer import Transformer
+
+
+class PatchCNN(nn.Module):
+    """A small convolutional tower: 4×4 patches, residual blocks (He et al. 2016), then halved once more.
+
+    Convolutions learn local patterns from few examples, which is why this tower beats a ViT of equal cost here.
+
+    Args:
+        width: channels after the patches; twice as many come out.
+        blocks: residual blocks before and after the halving.
+    """
+
+    stride = 8  # pixels a token stands for, in each direction
+
+    def __init__(self, width: int = 32, blocks: tuple[int, int] = (1, 2)):
+        super().__init__()
+        self.width = 2 * width
+        self.layers = nn.Sequential(
+            _patches(3, width, 4),
+            *(ResidualBlock(width) for _ in range(blocks[0])),
+            _patches(width, 2 * width, 2),
+            *(ResidualBlock(2 * width) for _ in range(blocks[1])),
+        )
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch tokens channels"]:
+        """One token for every 8×8 pixels, row by row."""
+        _check_sides(images, self.stride)
+        grid = self.layers(images.contiguous(memory_format=torch.channels_last))
+        return rearrange(grid, "batch channel row column -> batch (row column) channel")
+
+
+class ResidualBlock(nn.Module):
+    """Two 3×3 convolutions added to their input; the second starts at zero, so the block starts as the identity."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.second = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.first_norm, self.second_norm = nn.BatchNorm2d(width), nn.BatchNorm2d(width)
+        nn.init.zeros_(self.second_norm.weight)
+
+    def forward(self, x: Float[Tensor, "batch width h w"]) -> Float[Tensor, "batch width h w"]:
+        inside = F.relu(self.first_norm(self.first(x)))
+        return F.relu(x + self.second_norm(self.second(inside)))
+
+
+class VisionTransformer(nn.Module):
+    """Patches as tokens, learnt positions, Transformer blocks (Dosovitskiy et al. 2021).
+
+    Args:
+        image_side: height and width of the images in pixels; a multiple of ``patch``.
+        patch: side of a patch in pixels.
+        width, layers, heads: of the Transformer.
+    """
+
+    def __init__(self, image_side: int = 64, patch: int = 8, width: int = 96, layers: int = 4, heads: int = 4):
+        super().__init__()
+        self.width, self.stride, self.image_side = width, patch, image_side
+        self.patches = nn.Conv2d(3, width, patch, patch)
+        self.positions = nn.Parameter(torch.randn((image_side // patch) ** 2, width) * 0.02)
+        self.transformer = Transformer(layers, width, heads, 4 * width)
+
+    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch tokens channels"]:
+        """One token for every patch, row by row."""
+        if images.shape[-2:] != (self.image_side, self.image_side):
+            raise ValueError(
+                f"images are {tuple(images.shape[-2:])} pixels, this tower has positions for "
+                f"{self.image_side}×{self.image_side}: resize them"
+            )
+        tokens = rearrange(self.patches(images), "batch channel row column -> batch (row column) channel")
+        return self.transformer(tokens + self.positions)
+
+
+def _patches(channels: int, width: int, side: int) -> nn.Sequential:
+    """Each side×side patch to one vector: a convolution whose stride is its size."""
+    convolution = nn.Conv2d(channels, width, side, side, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU())
+
+
+def _check_sides(images: Tensor, stride: int) -> None:
+    if images.shape[-2] % stride or images.shape[-1] % stride:
+        raise ValueError(
+            f"images are {tuple(images.shape[-2:])} pixels, this tower needs multiples of {stride}: resize or pad them"
+        )

@@ -1,0 +1,5 @@
+"""How well it went."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={"retrieval": ["recall_at_k"]})

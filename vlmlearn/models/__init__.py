@@ -1,0 +1,7 @@
+"""One file a system, assembled from the rooms below."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submod_attrs={"clip": ["CLIP", "CLIPConfig", "CLIPOutput"]}
+)

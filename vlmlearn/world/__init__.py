@@ -1,0 +1,18 @@
+"""The embedded data set: scenes, their pixels, their labels, and sentences about them in two languages."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "captions": ["captions", "noisy_captions", "swapped_captions"],
+        "datasets": ["CaptionPairs", "SceneDataset", "caption_pairs"],
+        "labels": ["depth_maps", "keypoints", "semantic_masks"],
+        "questions": ["Question", "questions"],
+        "referring": ["Reference", "referring"],
+        "render": ["Pictures", "render"],
+        "scenes": ["SPLITS", "Scenes", "sample_scenes"],
+        "shapes": ["COLORS", "SHAPES", "SIZES"],
+        "tokenizer": ["Tokenizer"],
+    },
+)

@@ -1,0 +1,183 @@
+"""Chapter 01, the CLIP loss: three full trainings, and the sweeps behind every claim.
+
+A sweep's run is short (``SWEEP_STEPS``) and changes one thing against the chapter's own training. "At equal cost" is at
+equal steps and batch size throughout.
+"""
+
+import statistics
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import cache, partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vlmlearn.losses import clip_loss
+from vlmlearn.metrics import recall_at_k
+from vlmlearn.models import CLIP, CLIPConfig, ColorHistogramBaseline
+from vlmlearn.training import History, TrainConfig, fit, shuffled_batches
+from vlmlearn.training.recipes.record import progress
+from vlmlearn.world import CaptionPairs, Tokenizer, caption_pairs, swapped_captions
+
+SOURCES = ("world", "layers", "losses", "metrics", "models", "training")
+SEEDS = (0, 1, 2)
+SCENES = 24_000
+BATCH = 128
+STEPS = 560
+SWEEP_STEPS = 150
+GALLERY = 1000
+TEMPERATURES = (1.0, 0.3, 0.1, 0.03, 0.01)
+WIDTHS = (2, 4, 8, 16, 32, 128)
+GROUPS = (2, 8, 32, 128)
+
+Loss = Callable[[nn.Module, Any], Tensor]
+
+
+def run() -> dict[str, Any]:
+    """Everything that ``vlmlearn/results/01.json`` holds."""
+    sweep = partial(_over_seeds, steps=SWEEP_STEPS)
+    return {
+        "settings": {
+            "scenes": SCENES,
+            "batch": BATCH,
+            "steps": STEPS,
+            "sweep_steps": SWEEP_STEPS,
+            "gallery": GALLERY,
+            "seeds": SEEDS,
+            "train": asdict(TrainConfig(STEPS)),
+        },
+        "clip": _over_seeds(steps=STEPS, swaps=True),
+        "bag_of_words": _over_seeds(steps=STEPS, swaps=True, text_tower="bag"),
+        "color_histogram": _histogram(),
+        "unnormalised": sweep(loss=unnormalised_loss, encode=raw_features),
+        "temperature": {str(t): sweep(temperature=t) for t in TEMPERATURES} | {"learnt": sweep()},
+        "width": {str(w): sweep(embedding=w) for w in WIDTHS},
+        "negatives": {str(g - 1): sweep(loss=partial(grouped_loss, group=g)) for g in GROUPS},
+    }
+
+
+@cache
+def training_pairs() -> CaptionPairs:
+    return caption_pairs(SCENES, variants=4)
+
+
+@cache
+def gallery(split: str) -> CaptionPairs:
+    return caption_pairs(GALLERY, split=split, distinct=True)
+
+
+def train_clip(
+    seed: int, steps: int, *, loss: Loss | None = None, temperature: float | None = None, **changes: object
+) -> tuple[CLIP, History]:
+    """Train the tiny CLIP of the chapter.
+
+    Args:
+        seed: of the weights and the batches.
+        steps: of training.
+        loss: (model, batch) to a scalar; by default ``chapter_loss``.
+        temperature: held at this value; by default learnt from 0.07 on.
+        changes: fields of ``CLIPConfig``.
+    """
+    torch.manual_seed(seed)
+    model = CLIP(CLIPConfig.tiny(len(Tokenizer()), **changes))
+    if temperature is not None:
+        model.log_scale.data.fill_(-torch.tensor(temperature).log())
+        model.log_scale.requires_grad_(False)
+    batches = pair_batches(training_pairs(), seed)
+    history = fit(model, batches, loss or chapter_loss, TrainConfig(steps), after_step=model.clamp_scale_)
+    return model, history
+
+
+def pair_batches(pairs: CaptionPairs, seed: int) -> Any:
+    """Endless batches of images and one random sentence for each."""
+    pick = torch.Generator().manual_seed(seed)
+    for images, ids in shuffled_batches(pairs.images, pairs.ids, batch_size=BATCH, seed=seed):
+        yield images, ids[torch.arange(len(ids)), torch.randint(ids.shape[1], (len(ids),), generator=pick)]
+
+
+def chapter_loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+    images, ids = batch
+    return clip_loss(model.encode_image(images), model.encode_text(ids), model.log_scale.exp())
+
+
+def grouped_loss(model: nn.Module, batch: tuple[Tensor, Tensor], group: int) -> Tensor:
+    """The same batch, but a pair meets only the group - 1 negatives of its own group."""
+    image, text, scale = model.encode_image(batch[0]), model.encode_text(batch[1]), model.log_scale.exp()
+    parts = zip(image.split(group), text.split(group), strict=True)
+    return torch.stack([clip_loss(i, t, scale) for i, t in parts]).mean()
+
+
+def raw_features(model: CLIP, images: Tensor | None, ids: Tensor | None) -> Tensor:
+    """Features as the towers give them, of any length."""
+    if images is not None:
+        return model.image_tower((images.float() - model.config.pixel_mean) / model.config.pixel_std)
+    return model.text_tower(ids)
+
+
+def unnormalised_loss(model: CLIP, batch: tuple[Tensor, Tensor]) -> Tensor:
+    """The CLIP loss on raw dot products, without the division by the lengths."""
+    logits = raw_features(model, batch[0], None) @ raw_features(model, None, batch[1]).T * model.log_scale.exp()
+    match = torch.arange(len(logits), device=logits.device)
+    return (F.cross_entropy(logits, match) + F.cross_entropy(logits.T, match)) / 2
+
+
+def unit_features(model: CLIP, images: Tensor | None, ids: Tensor | None) -> Tensor:
+    return model.encode_image(images) if images is not None else model.encode_text(ids)
+
+
+@torch.no_grad()
+def similarity(model: nn.Module, pairs: CaptionPairs, encode: Callable[..., Tensor] = unit_features) -> Tensor:
+    """(N, N) scores of all pictures against all (first) sentences."""
+    model.eval()
+    images = torch.cat([encode(model, part, None) for part in pairs.images.split(250)])
+    return images @ encode(model, None, pairs.ids[:, 0]).T
+
+
+@torch.no_grad()
+def swap_accuracy(model: CLIP, kind: str, split: str = "test") -> float:
+    """How often (%) the true sentence beats the one with the same words in another order; chance is 50.
+
+    A tie counts one half: a model that cannot tell the two is guessing.
+    """
+    pairs = gallery(split)
+    true, false, usable = swapped_captions(pairs.scenes, kind)
+    image = torch.cat([model.encode_image(part) for part in pairs.images.split(250)])
+    encode = Tokenizer().encode
+    margin = (image * (model.encode_text(encode(true)) - model.encode_text(encode(false)))).sum(1)
+    wins = (margin > 1e-6).double() + 0.5 * (margin.abs() <= 1e-6)
+    return 100 * float(wins[torch.from_numpy(usable)].mean())
+
+
+def _over_seeds(
+    *, steps: int, swaps: bool = False, encode: Callable[..., Tensor] = unit_features, **options: Any
+) -> dict[str, Any]:
+    """Scores for every seed, in lists of the same order."""
+    scores: dict[str, Any] = {}
+    for seed in SEEDS:
+        model, history = train_clip(seed, steps, **options)
+        found = {"seconds": history.seconds, "loss": history.last(), "scale": float(model.log_scale.exp())}
+        for split in ("test", "compositional") if swaps else ("test",):
+            recall = recall_at_k(similarity(model, gallery(split), encode))
+            found |= {f"{split}_i2t": recall.image_to_text, f"{split}_t2i": recall.text_to_image}
+        if swaps:
+            found |= {f"swap_{kind}": swap_accuracy(model, kind) for kind in ("relation", "binding")}
+        for name, value in found.items():
+            scores.setdefault(name, []).append(round(value, 3))
+        progress(f"{options} seed {seed}: {found}")
+    scores["mean"] = round(statistics.mean(scores["test_i2t"]), 1)
+    return scores
+
+
+def _histogram() -> dict[str, Any]:
+    """The colour-histogram baseline, trained with the same loss."""
+    scores: dict[str, Any] = {"test_i2t": [], "test_t2i": [], "seconds": []}
+    for seed in SEEDS:
+        torch.manual_seed(seed)
+        model = ColorHistogramBaseline(len(Tokenizer()))
+        history = fit(model, pair_batches(training_pairs(), seed), chapter_loss, TrainConfig(STEPS))
+        recall = recall_at_k(similarity(model, gallery("test")))
+        for name, value in zip(scores, (*recall, history.seconds), strict=True):
+            scores[name].append(round(value, 3))
+    return scores

@@ -1,0 +1,8 @@
+"""Losses: what each model minimises, one family a file."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={"contrastive": ["clip_loss"]},
+)

@@ -18,13 +18,16 @@ class Attention(nn.Module):
         context_width: channels of what is looked at, if other than ``width``.
 
     Raises:
-        ValueError: ``heads`` does not divide ``width``.
+        ValueError: ``heads`` does not divide ``width``, or (in ``forward`` and ``weights``) x and context
+            differ in batch, have another width than the module, or the mask is not boolean.
     """
 
     def __init__(self, width: int, heads: int, context_width: int | None = None):
         super().__init__()
-        if width % heads:
-            raise ValueError(f"width is {width}, heads {heads}: the heads share the width, so it must be a multiple")
+        if heads < 1 or width % heads:
+            raise ValueError(
+                f"width is {width}, heads {heads}: the heads share the width, so it must be a multiple"
+            )
         self.heads = heads
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(context_width or width, width)
@@ -43,22 +46,68 @@ class Attention(nn.Module):
 
         Args:
             causal: a position sees itself and what comes before.
-            mask: True where a query may look at a key; broadcasts to (batch, heads, queries, keys).
+            mask: True where a query may look at a key; broadcasts to (batch, heads, queries, keys). Together
+                with ``causal``, both must allow it. A query that may look at nothing gets zero from every
+                head.
         """
         q, k, v = self._heads(x, x if context is None else context)
+        causal, mask = _one_mask(causal, mask, q.shape[-2], k.shape[-2])
         attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
         return self.out(rearrange(attended, "batch head query width -> batch query (head width)"))
 
     def weights(
-        self, x: Float[Tensor, "batch queries width"], context: Float[Tensor, "batch keys context_width"] | None = None
+        self,
+        x: Float[Tensor, "batch queries width"],
+        context: Float[Tensor, "batch keys context_width"] | None = None,
+        *,
+        causal: bool = False,
+        mask: Bool[Tensor, "..."] | None = None,
     ) -> Float[Tensor, "batch heads queries keys"]:
-        """The attention weights themselves (each row sums to 1), which the fast path of ``forward`` never forms."""
+        """The attention weights themselves, which the fast path of ``forward`` never forms.
+
+        Each row sums to 1; that of a query which may look at nothing is zero. Arguments as in ``forward``.
+        """
         q, k, _ = self._heads(x, x if context is None else context)
-        return torch.softmax(q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5, dim=-1)
+        scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
+        causal, mask = _one_mask(causal, mask, q.shape[-2], k.shape[-2])
+        if causal:
+            mask = _before(q.shape[-2], k.shape[-2], scores.device)
+        if mask is None:
+            return torch.softmax(scores, dim=-1)
+        # The lowest number instead of -inf: a row of nothing but -inf would become NaN.
+        lowest = torch.finfo(scores.dtype).min
+        return torch.softmax(scores.masked_fill(~mask, lowest), dim=-1).masked_fill(~mask, 0)
 
     def _heads(self, x: Tensor, context: Tensor) -> tuple[Tensor, ...]:
+        for name, tokens, width in (
+            ("x", x, self.query.in_features),
+            ("context", context, self.key.in_features),
+        ):
+            if tokens.ndim != 3 or tokens.shape[-1] != width:
+                raise ValueError(
+                    f"{name} has shape {tuple(tokens.shape)}, expected (batch, tokens, {width}): "
+                    "project it, or set context_width"
+                )
+        if len(x) != len(context):
+            raise ValueError(
+                f"x has a batch of {len(x)}, context of {len(context)}, expected as many: repeat one"
+            )
         projected = self.query(x), self.key(context), self.value(context)
         return tuple(rearrange(p, "b n (head width) -> b head n width", head=self.heads) for p in projected)
+
+
+def _one_mask(causal: bool, mask: Tensor | None, queries: int, keys: int) -> tuple[bool, Tensor | None]:
+    """The fused kernels take the flag or a mask, not both: join them where both are given."""
+    if mask is None:
+        return causal, None
+    if mask.dtype != torch.bool:
+        raise ValueError(f"mask is {mask.dtype}, expected bool, True where a query may look: write mask != 0")
+    return False, mask & _before(queries, keys, mask.device) if causal else mask
+
+
+def _before(queries: int, keys: int, device: torch.device) -> Bool[Tensor, "queries keys"]:
+    """True where the key is no later than the query."""
+    return torch.ones(queries, keys, dtype=torch.bool, device=device).tril()
 
 
 class AttentionPool(nn.Module):

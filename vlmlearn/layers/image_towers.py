@@ -12,11 +12,15 @@ from vlmlearn.layers.transformer import Transformer
 class PatchCNN(nn.Module):
     """A small convolutional tower: 4×4 patches, residual blocks (He et al. 2016), then halved once more.
 
-    Convolutions learn local patterns from few examples, which is why this tower beats a ViT of equal cost here.
+    Convolutions learn local patterns from few examples, which is why this tower beats a ViT of equal cost
+    here.
 
     Args:
         width: channels after the patches; twice as many come out.
         blocks: residual blocks before and after the halving.
+
+    Raises:
+        ValueError: (in ``forward``) a side is no multiple of 8.
     """
 
     stride = 8  # pixels a token stands for, in each direction
@@ -30,9 +34,11 @@ class PatchCNN(nn.Module):
             _patches(width, 2 * width, 2),
             *(ResidualBlock(2 * width) for _ in range(blocks[1])),
         )
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch tokens channels"]:
+    def forward(
+        self, images: Float[Tensor, "batch 3 height width"]
+    ) -> Float[Tensor, "batch tokens channels"]:
         """One token for every 8×8 pixels, row by row."""
         _check_sides(images, self.stride)
         grid = self.layers(images.contiguous(memory_format=torch.channels_last))
@@ -40,7 +46,7 @@ class PatchCNN(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions added to their input; the second starts at zero, so the block starts as the identity."""
+    """Two 3×3 convolutions added to their input; at first zero, so the block starts as the identity."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -61,16 +67,27 @@ class VisionTransformer(nn.Module):
         image_side: height and width of the images in pixels; a multiple of ``patch``.
         patch: side of a patch in pixels.
         width, layers, heads: of the Transformer.
+
+    Raises:
+        ValueError: ``patch`` does not divide ``image_side``, or the images have another size.
     """
 
-    def __init__(self, image_side: int = 64, patch: int = 8, width: int = 96, layers: int = 4, heads: int = 4):
+    def __init__(
+        self, image_side: int = 64, patch: int = 8, width: int = 96, layers: int = 4, heads: int = 4
+    ):
         super().__init__()
+        if patch < 1 or image_side < 1 or image_side % patch:
+            raise ValueError(
+                f"image_side is {image_side}, patch {patch}: the patches must tile the image exactly"
+            )
         self.width, self.stride, self.image_side = width, patch, image_side
         self.patches = nn.Conv2d(3, width, patch, patch)
         self.positions = nn.Parameter(torch.randn((image_side // patch) ** 2, width) * 0.02)
         self.transformer = Transformer(layers, width, heads, 4 * width)
 
-    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch tokens channels"]:
+    def forward(
+        self, images: Float[Tensor, "batch 3 height width"]
+    ) -> Float[Tensor, "batch tokens channels"]:
         """One token for every patch, row by row."""
         if images.shape[-2:] != (self.image_side, self.image_side):
             raise ValueError(
@@ -90,5 +107,6 @@ def _patches(channels: int, width: int, side: int) -> nn.Sequential:
 def _check_sides(images: Tensor, stride: int) -> None:
     if images.shape[-2] % stride or images.shape[-1] % stride:
         raise ValueError(
-            f"images are {tuple(images.shape[-2:])} pixels, this tower needs multiples of {stride}: resize or pad them"
+            f"images are {tuple(images.shape[-2:])} pixels, this tower needs multiples of {stride}: "
+            "resize or pad them"
         )

@@ -47,7 +47,9 @@ class Transformer(nn.Module):
         self, layers: int, width: int, heads: int, hidden: int, activation: str = "gelu", eps: float = 1e-5
     ):
         super().__init__()
-        self.blocks = nn.ModuleList(TransformerBlock(width, heads, hidden, activation, eps) for _ in range(layers))
+        self.blocks = nn.ModuleList(
+            TransformerBlock(width, heads, hidden, activation, eps) for _ in range(layers)
+        )
 
     def forward(
         self,

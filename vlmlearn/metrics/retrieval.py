@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -17,8 +16,8 @@ class Recall(NamedTuple):
 def recall_at_k(similarity: Float[Tensor, "images texts"], k: int = 1) -> Recall:
     """Recall@K in both directions; image i and text i belong together.
 
-    A match counts when fewer than k others score *at least* as high: ties count against it, so that a model which
-    gives the same score to everything does not look perfect.
+    A match counts when fewer than k others score *at least* as high: ties count against it, so that a model
+    which gives the same score to everything does not look perfect.
 
     Args:
         similarity: any scores, higher is better, one row an image and one column a text.
@@ -34,8 +33,10 @@ def recall_at_k(similarity: Float[Tensor, "images texts"], k: int = 1) -> Recall
         )
     if similarity.isnan().any():
         raise ValueError("similarity contains NaN: look for a zero vector divided by its norm")
-    if not 1 <= k <= len(similarity):
-        raise ValueError(f"k is {k}, expected 1 to {len(similarity)}, the number of candidates")
+    if not isinstance(k, int) or not 1 <= k <= len(similarity):
+        raise ValueError(
+            f"k is {k}, expected a whole number from 1 to {len(similarity)}, the number of candidates"
+        )
     match = similarity.diagonal()
     rivals_in_row = (similarity >= match[:, None]).sum(1) - 1
     rivals_in_column = (similarity >= match[None]).sum(0) - 1

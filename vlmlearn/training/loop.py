@@ -1,5 +1,6 @@
-"""The one training loop: a fixed number of steps, a learning rate that rises and falls, and a record of what happened."""
+"""The one training loop: a fixed number of steps, a learning rate that rises and falls, and a record."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
@@ -29,6 +30,9 @@ class TrainConfig:
         max_grad_norm: longer gradients are shortened to this; None leaves them.
         precision: "float32", or "bfloat16" for autocast.
         log_every: steps between two records.
+
+    Raises:
+        ValueError: a number out of range, or an unknown precision.
     """
 
     steps: int
@@ -42,9 +46,21 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.log_every < 1:
-            raise ValueError(f"steps is {self.steps}, log_every {self.log_every}: expected at least 1 of each")
+            raise ValueError(
+                f"steps is {self.steps}, log_every {self.log_every}: expected at least 1 of each"
+            )
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision is {self.precision!r}, expected one of {', '.join(PRECISIONS)}")
+        for name in ("learning_rate", "matrix_learning_rate", "weight_decay"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < math.inf:
+                raise ValueError(f"{name} is {value}, expected a finite number from 0 on")
+        if not 0 <= self.warmup <= 1:
+            raise ValueError(f"warmup is {self.warmup}, expected a fraction of the training from 0 to 1")
+        if self.max_grad_norm is not None and not self.max_grad_norm > 0:
+            raise ValueError(
+                f"max_grad_norm is {self.max_grad_norm}, expected above 0, or None to leave gradients"
+            )
 
 
 @dataclass
@@ -56,6 +72,12 @@ class History:
     seconds: float = 0.0
 
     def record(self, step: int, named: Mapping[str, Tensor]) -> None:
+        """Add scalars at a step; ``ValueError`` unless they have the same names every time."""
+        if self.steps and set(named) != set(self.values):
+            raise ValueError(
+                f"step {step} has {sorted(named)}, the steps before {sorted(self.values)}: "
+                "return the same names from the loss at every step"
+            )
         self.steps.append(step)
         for name, value in named.items():
             self.values.setdefault(name, []).append(float(value.detach()))
@@ -64,6 +86,8 @@ class History:
         """The mean of the last ``count`` records of a value."""
         if name not in self.values:
             raise ValueError(f"{name!r} was not recorded, expected one of {', '.join(self.values)}")
+        if count < 1:
+            raise ValueError(f"count is {count}, expected at least 1 record to take the mean of")
         tail = self.values[name][-count:]
         return sum(tail) / len(tail)
 
@@ -82,15 +106,19 @@ def fit(
     Args:
         model: its trainable parameters are optimized; it is moved to ``device``, and left in evaluation mode.
         batches: at least ``config.steps`` batches: tensors, or tuples, lists and dicts of them.
-        loss: (model, batch) to a scalar, or to a dict whose "loss" is optimized and whose other scalars are recorded.
+        loss: (model, batch) to a scalar, or to a dict whose "loss" is optimized and whose other scalars are
+            recorded.
         config: see ``TrainConfig``.
         after_step: called after every optimizer step, for instance to clamp a temperature.
         device: where to train; by default where the model is.
 
     Raises:
-        ValueError: the batches run out, or the loss is no finite scalar (the message names the step).
+        ValueError: nothing is trainable, the batches run out, or the loss is no finite scalar that depends on
+            the trainable parameters (the message names the step; the step's update is not made).
     """
-    device = torch.device(device) if device is not None else next(model.parameters()).device
+    if device is None:
+        device = next((p.device for p in model.parameters()), "cpu")
+    device = torch.device(device)
     model.to(device).train()
     optimizers = make_optimizers(
         model,
@@ -111,6 +139,7 @@ def fit(
             batch = _next_batch(source, step, config.steps)
             with _autocast(device, config.precision):
                 named = _as_dict(loss(model, _to(batch, device)))
+            _check_loss(named["loss"], step)
             for optimizer in optimizers:
                 optimizer.zero_grad(set_to_none=True)
             named["loss"].backward()
@@ -121,7 +150,6 @@ def fit(
             if after_step is not None:
                 after_step()
             if step % config.log_every == 0 or step == config.steps - 1:
-                _require_finite(named["loss"], step)
                 history.record(step, named)
                 bar.set_postfix(loss=f"{history.values['loss'][-1]:.3f}")
             bar.update()
@@ -135,19 +163,32 @@ def _next_batch(source: Any, step: int, steps: int) -> Any:
         return next(source)
     except StopIteration:
         raise ValueError(
-            f"the batches ran out after {step} of {steps} steps: pass an endless iterator such as shuffled_batches"
+            f"the batches ran out after {step} of {steps} steps: "
+            "pass an endless iterator such as shuffled_batches"
         ) from None
 
 
 def _as_dict(result: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
     named = {"loss": result} if isinstance(result, Tensor) else dict(result)
-    if "loss" not in named or named["loss"].ndim:
-        came = f"a tensor of shape {tuple(named['loss'].shape)}" if "loss" in named else f"only {sorted(named)}"
-        raise ValueError(f"loss returned {came}, expected a scalar, or a dict with a scalar 'loss': take the mean")
+    if "loss" not in named:
+        raise ValueError(
+            f"loss returned only {sorted(named)}, expected a scalar, or a dict with a scalar 'loss'"
+        )
+    for name, value in named.items():
+        if not isinstance(value, Tensor) or value.ndim:
+            came = (
+                f"of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+            )
+            raise ValueError(f"loss returned a {name!r} {came}, expected a scalar tensor: take the mean")
     return named
 
 
-def _require_finite(loss: Tensor, step: int) -> None:
+def _check_loss(loss: Tensor, step: int) -> None:
+    if not loss.requires_grad:
+        raise ValueError(
+            f"the loss at step {step} does not depend on a trainable parameter: "
+            "look for detach(), item() or no_grad() on its way"
+        )
     if not torch.isfinite(loss):
         raise ValueError(
             f"the loss is {float(loss.detach())} at step {step}: lower the learning rates, or look for a "
@@ -165,5 +206,8 @@ def _to(batch: Any, device: torch.device) -> Any:
     if isinstance(batch, Mapping):
         return {key: _to(value, device) for key, value in batch.items()}
     if isinstance(batch, tuple | list):
-        return type(batch)(_to(value, device) for value in batch)
+        moved = [_to(value, device) for value in batch]
+        return (
+            type(batch)(*moved) if hasattr(batch, "_fields") else type(batch)(moved)
+        )  # a named tuple, or not
     return batch

@@ -16,8 +16,15 @@ COSINE, SINE = np.round([np.cos(_ANGLE), np.sin(_ANGLE)], 6).astype(np.float32)
 def semantic_masks(
     scenes: Scenes, instances: UInt8[np.ndarray, "batch side side"]
 ) -> UInt8[np.ndarray, "batch side side"]:
-    """The class of every pixel: 0 for the background, 1 + shape for an object."""
-    classes = np.concatenate([np.zeros((len(scenes), 1), np.uint8), (scenes.shape + 1).astype(np.uint8)], axis=1)
+    """The class of every pixel: 0 for the background, 1 + shape for an object.
+
+    Raises:
+        ValueError: not one picture for each scene.
+    """
+    _check_one_each(scenes, instances)
+    classes = np.concatenate(
+        [np.zeros((len(scenes), 1), np.uint8), (scenes.shape + 1).astype(np.uint8)], axis=1
+    )
     return classes[np.arange(len(scenes))[:, None, None], instances]
 
 
@@ -28,7 +35,11 @@ def depth_maps(
 
     The ground is a plane, so inverse depth is linear in the row; an object stands upright, so all its pixels
     are as far away as the ground under its base.
+
+    Raises:
+        ValueError: not one picture for each scene.
     """
+    _check_one_each(scenes, instances)
     side = instances.shape[-1]
     rows = (np.arange(side, dtype=np.float32) + np.float32(0.5)) / np.float32(side)
     base = np.clip(scenes.y + scenes.radius * np.float32(0.85), 0, 1)
@@ -37,6 +48,15 @@ def depth_maps(
     for slot in range(upright.shape[1]):
         depth = np.where(instances == slot + 1, upright[:, slot, None, None], depth)
     return depth
+
+
+def _check_one_each(scenes: Scenes, instances: np.ndarray) -> None:
+    """Two pictures of one scene would otherwise pass, by broadcasting."""
+    if instances.ndim != 3 or len(instances) != len(scenes):
+        raise ValueError(
+            f"instances has shape {instances.shape}, expected ({len(scenes)}, side, side): "
+            "one picture for each scene, as render(scenes).instances has"
+        )
 
 
 def _ground_depth(scenes: Scenes, height: np.ndarray) -> np.ndarray:

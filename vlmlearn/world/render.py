@@ -1,7 +1,7 @@
 """Scenes to pixels: a textured background, objects painted from far to near, haze that grows with depth.
 
-Everything is computed by additions, multiplications and table look-ups, whose results the floating-point standard fixes, so
-a picture has the same pixels on every machine.
+Everything is computed by additions, multiplications and table look-ups, whose results the floating-point
+standard fixes, so a picture has the same pixels on every machine.
 """
 
 from dataclasses import dataclass, fields
@@ -31,8 +31,10 @@ class Pictures:
     Args:
         images: RGB, 0–255.
         instances: whose pixel it is: 0 the background's, k + 1 that of the object in slot k.
-        boxes: x0, y0, x1, y1 in pixels around each whole object, hidden parts included; 0 for empty slots.
-        visible: the fraction of each object's pixels that no nearer object hides; 0 for empty slots.
+        boxes: x0, y0, x1, y1 in pixels around each object, hidden parts included, as far as the picture
+            reaches; x1 and y1 are one past the last pixel; 0 for empty slots.
+        visible: the fraction of each object's pixels that can be seen: neither hidden by a nearer object nor
+            cut off by the picture's border; 0 for empty slots.
     """
 
     images: UInt8[np.ndarray, "batch 3 side side"]
@@ -59,7 +61,9 @@ def render(scenes: Scenes, side: int = 64) -> Pictures:
     if not len(scenes):
         return _paint(scenes, side)
     chunks = [_paint(scenes[start : start + _CHUNK], side) for start in range(0, len(scenes), _CHUNK)]
-    return Pictures(**{f.name: np.concatenate([getattr(c, f.name) for c in chunks]) for f in fields(Pictures)})
+    return Pictures(
+        **{f.name: np.concatenate([getattr(c, f.name) for c in chunks]) for f in fields(Pictures)}
+    )
 
 
 def _paint(scenes: Scenes, side: int) -> Pictures:
@@ -99,7 +103,7 @@ def _paint_objects(
     side: int,
     margin: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Paint the object in one slot of the scenes ``who``, in place; returns its boxes and its number of pixels."""
+    """Paint the object in one slot of the scenes ``who``, in place; returns its boxes and pixel counts."""
     window, scale = int(side * _WINDOW), np.float32(side)
     x, y, radius = scenes.x[who, slot] * scale, scenes.y[who, slot] * scale, scenes.radius[who, slot] * scale
     left, top = np.floor(x).astype(np.int64) - window // 2, np.floor(y).astype(np.int64) - window // 2
@@ -142,7 +146,7 @@ def _distances(shape: np.ndarray, turn: np.ndarray, dx: np.ndarray, dy: np.ndarr
 
 def _background(draws: Draws, side: int) -> Float32[np.ndarray, "batch 3 side side"]:
     """A base colour, soft blobs, film grain and, in six scenes of ten, stripes."""
-    base = draws.uniform("base color", (3, 1, 1), 0.18, 0.52) * np.float32(0.4)
+    base: np.ndarray = draws.uniform("base color", (3, 1, 1), 0.18, 0.52) * np.float32(0.4)
     base = base + draws.uniform("base light", (1, 1, 1), 0.18, 0.52) * np.float32(0.6)
     blobs = base + draws.bell("blobs", (3, _BLOBS, _BLOBS), 0.09)
     ground = _stretch(_stretch(blobs, side).swapaxes(2, 3), side).swapaxes(2, 3)

@@ -1,8 +1,10 @@
 """Scenes: what is in a picture, before any pixel is drawn.
 
-The sampling rules, in order: how many objects (1–4), which shape–colour pairs (all different; in 40% of the scenes the
-second object shares its shape or colour with the first, so that one attribute alone does not tell them apart), which sizes,
-and where (the first layout in which no two objects are too close: objects may overlap, none can hide another).
+The sampling rules, in order: how many objects (1–4), which shape–colour pairs (all different; in four scenes
+of ten the second object is given the shape or the colour of the first where such a pair is free, so that one
+attribute alone often does not tell them apart: of the scenes with two objects, 45% share one), which sizes,
+and where (the first layout in which no two objects are too close: objects may overlap, none can hide
+another).
 """
 
 from collections.abc import Iterable
@@ -23,7 +25,7 @@ _CLOSEST = 0.7  # smallest allowed distance of two centres, in sums of their rad
 
 @dataclass(frozen=True)
 class Scenes:
-    """A batch of scenes as arrays; objects are sorted from far to near, and slots from ``count`` on are empty.
+    """A batch of scenes as arrays; objects go from far to near, and slots from ``count`` on are empty.
 
     Coordinates are fractions of the picture's side, x to the right and y downwards. ``scenes[3]`` and
     ``scenes[2:5]`` are again ``Scenes``.
@@ -51,7 +53,9 @@ class Scenes:
             if not -len(self) <= item < len(self):
                 raise IndexError(f"scene {item} of a batch of {len(self)}: use 0 to {len(self) - 1}")
             item = [int(item)]
-        arrays = {f.name: getattr(self, f.name)[item] for f in fields(self) if f.name not in ("seed", "split")}
+        arrays = {
+            f.name: getattr(self, f.name)[item] for f in fields(self) if f.name not in ("seed", "split")
+        }
         return Scenes(self.seed, self.split, **arrays)
 
     @property
@@ -76,7 +80,7 @@ def sample_scenes(
     split: str = "train",
     objects: tuple[int, int] = (1, 4),
 ) -> Scenes:
-    """Scenes as a pure function of (seed, split, index): the same alone, in a batch, in any order, on any machine.
+    """Scenes as a pure function of (seed, split, index): the same in any batch, order or machine.
 
     Args:
         indices: the wanted scenes' indices (each ≥ 0), or a number n for the first n.
@@ -86,7 +90,8 @@ def sample_scenes(
         objects: smallest and largest number of objects.
 
     Raises:
-        ValueError: unknown split, impossible object numbers, negative seed. IndexError: a negative index.
+        ValueError: unknown split, impossible object numbers, a seed that is no 64-bit whole number, indices
+            that are no one-dimensional whole numbers. IndexError: a negative index.
     """
     index = _checked_indices(indices, seed, split, objects)
     draws = Draws(seed, split, index)
@@ -102,7 +107,9 @@ def sample_scenes(
     radius = RADIUS[size] * perspective * draws.uniform("radius", (MAX_OBJECTS,), 0.93, 1.07)
     turn = draws.integers("turn", TURNS, (MAX_OBJECTS,))
     far = draws.uniform("far", (), 5, 9)
-    return Scenes(seed, split, index, count, pair // len(COLORS), pair % len(COLORS), size, x, y, radius, turn, far)
+    return Scenes(
+        seed, split, index, count, pair // len(COLORS), pair % len(COLORS), size, x, y, radius, turn, far
+    )
 
 
 def _checked_indices(
@@ -110,24 +117,39 @@ def _checked_indices(
 ) -> np.ndarray:
     if split not in SPLITS:
         raise ValueError(f"split is {split!r}, expected one of {', '.join(SPLITS)}")
-    if not (1 <= objects[0] <= objects[1] <= MAX_OBJECTS):
-        raise ValueError(f"objects is {objects}, expected (fewest, most) with 1 <= fewest <= most <= {MAX_OBJECTS}")
-    if seed < 0:
-        raise ValueError(f"seed is {seed}, expected a whole number from 0 on")
-    wanted = np.arange(indices) if isinstance(indices, int | np.integer) else np.asarray(list(indices))
+    whole = len(objects) == 2 and all(isinstance(number, int | np.integer) for number in objects)
+    if not whole or not 1 <= objects[0] <= objects[1] <= MAX_OBJECTS:
+        raise ValueError(
+            f"objects is {objects}, expected (fewest, most) with 1 <= fewest <= most <= {MAX_OBJECTS}"
+        )
+    if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**64:
+        raise ValueError(f"seed is {seed}, expected a whole number from 0 to 2**64 - 1")
+    if isinstance(indices, int | np.integer):
+        if indices < 0:
+            raise ValueError(
+                f"indices is {indices}, expected a number of scenes from 0 on, or the indices themselves"
+            )
+        return np.arange(indices, dtype=np.int64)
+    wanted = np.asarray(indices if isinstance(indices, np.ndarray) else list(indices))
+    if wanted.ndim != 1:
+        raise ValueError(f"indices have shape {wanted.shape}, expected one dimension: flatten them first")
     if wanted.size and not np.issubdtype(wanted.dtype, np.integer):
         raise ValueError(f"indices are {wanted.dtype}, expected whole numbers: convert with int()")
-    if (wanted < 0).any():
-        raise IndexError(f"index {wanted.min()} is negative: scenes are numbered from 0 on, without an end")
-    return wanted.astype(np.int64)
+    index = wanted.astype(np.int64)
+    if (index < 0).any():  # unsigned numbers from 2**63 on have turned negative
+        raise IndexError(
+            f"index {wanted[index < 0][0]} does not exist: scenes are numbered from 0 to 2**63 - 1"
+        )
+    return index
 
 
 def _sample_pairs(draws: Draws, count: np.ndarray, split: str) -> np.ndarray:
-    """int64 (batch, 4): different shape–colour pairs, with look-alikes and, if asked for, a never-seen pair."""
+    """int64 (batch, 4): different shape–colour pairs, with look-alikes and perhaps a never-seen pair."""
     pool = SEEN_PAIRS if split in ("train", "val", "test") else ALL_PAIRS
     pair = pool[np.argsort(draws.bits("pairs", (len(pool),)), axis=1)[:, :MAX_OBJECTS]]
 
-    first, other_color, other_shape = pair[:, 0], draws.integers("color", len(COLORS)), draws.integers("shape", len(SHAPES))
+    first = pair[:, 0]
+    other_color, other_shape = draws.integers("color", len(COLORS)), draws.integers("shape", len(SHAPES))
     same_shape = first // len(COLORS) * len(COLORS) + other_color
     same_color = other_shape * len(COLORS) + first % len(COLORS)
     alike = np.where(draws.uniform("which attribute") < 0.5, same_shape, same_color)
@@ -151,7 +173,7 @@ def _with_held_out_pair(draws: Draws, pair: np.ndarray, count: np.ndarray) -> np
 
 
 def _sample_layout(draws: Draws, count: np.ndarray, radius: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """float32 (batch, 4) x and y: for each scene the first random layout whose objects keep their distance."""
+    """float32 (batch, 4) x and y: the first random layout of each scene whose objects keep their distance."""
     x, y = np.empty((2, len(count), MAX_OBJECTS), np.float32)
     todo, attempt = np.arange(len(count)), 0
     while len(todo):

@@ -1,4 +1,4 @@
-"""What the world is made of: six shapes, eight colours, two sizes, and the pairs that training never shows."""
+"""What the world is made of: shapes, colours, sizes, and the pairs that training never shows."""
 
 import numpy as np
 from jaxtyping import Float64
@@ -23,21 +23,23 @@ RGB = np.array(
 )
 RADIUS = np.array([6.2, 10.0], np.float32) / 64  # small, large; a fraction of the picture's side
 
-# A pair (shape, colour) is one number: shape * 8 + colour. Eight of the 48, one a colour, never occur in training.
+# A pair (shape, colour) is one number: shape * 8 + colour. Eight of the 48, one a colour, are never
+# seen in training.
 HELD_OUT_PAIRS = np.array([(color % len(SHAPES)) * len(COLORS) + color for color in range(len(COLORS))])
 SEEN_PAIRS = np.setdiff1d(np.arange(len(SHAPES) * len(COLORS)), HELD_OUT_PAIRS)
 ALL_PAIRS = np.arange(len(SHAPES) * len(COLORS))
 
-TRIANGLE = np.array([[0, -1.2], [0.8, 0.8], [-0.8, 0.8]])  # apex, right base, left base: told apart by its long axis
+# Apex, right base, left base: the long axis tells the corners apart.
+TRIANGLE = np.array([[0, -1.2], [0.8, 0.8], [-0.8, 0.8]])
 
-# Every shape is a table of signed distances to its outline (negative inside) on a grid from -EXTENT to EXTENT radii.
-# Rounding hides the last bits in which one machine's square root or cosine may differ from another's.
+# Every shape is a table of signed distances to its outline (negative inside) on a grid from -EXTENT to EXTENT
+# radii. Rounding hides the last bits in which one machine's square root or cosine may differ from another's.
 GRID = 128
 EXTENT = 1.45
 
 
 def _polygon_distance(corners: np.ndarray, x: np.ndarray, y: np.ndarray) -> Float64[np.ndarray, "grid grid"]:
-    """Signed distance to a polygon: the nearest edge, and a sign that flips at each edge crossed on the way out."""
+    """Signed distance to a polygon: the nearest edge, and a sign that flips at each edge crossed."""
     squared, sign = np.full(x.shape, np.inf), np.ones(x.shape)
     for a, b in zip(corners, np.roll(corners, 1, axis=0), strict=True):
         (edge_x, edge_y), from_x, from_y = b - a, x - a[0], y - a[1]
@@ -57,8 +59,8 @@ def distance_tables() -> np.ndarray:
     tenths = np.arange(10) * np.pi / 5
     star = np.stack([np.sin(tenths), -np.cos(tenths)], 1) * np.where(np.arange(10) % 2, 0.54, 1.2)[:, None]
     w, r = 0.32, 1.02
-    quarter = [(-w, -r), (w, -r), (w, -w), (r, -w), (r, w), (w, w), (w, r), (-w, r), (-w, w), (-r, w), (-r, -w)]
-    cross = np.array([*quarter, (-w, -w)])
+    half = [(-w, -r), (w, -r), (w, -w), (r, -w), (r, w), (w, w)]
+    cross = np.array(half + [(-right, -down) for right, down in half])
     outlines = [_polygon_distance(corners, x, y) for corners in (square, TRIANGLE, star, cross)]
     tables = np.stack([radius - 0.9, *outlines, np.abs(radius - 0.72) - 0.24])
     return np.round(tables, 4).astype(np.float32)

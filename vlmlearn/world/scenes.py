@@ -106,7 +106,7 @@ def sample_scenes(
     perspective = np.float32(0.88) + np.float32(0.3) * y
     radius = RADIUS[size] * perspective * draws.uniform("radius", (MAX_OBJECTS,), 0.93, 1.07)
     turn = draws.integers("turn", TURNS, (MAX_OBJECTS,))
-    far = draws.uniform("far", (), 5, 9)
+    far = draws.uniform("far", (), 5.0, 9.0)
     return Scenes(
         seed, split, index, count, pair // len(COLORS), pair % len(COLORS), size, x, y, radius, turn, far
     )

@@ -1,0 +1,1 @@
+"""The builders: bilingual sources → executed notebooks in Chinese and in English."""

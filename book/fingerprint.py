@@ -1,0 +1,90 @@
+"""What a chapter's outputs depend on: when none of it changed, they are reused and nothing is run."""
+
+import ast
+import hashlib
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from book.project import BuildError, Project
+from book.source import Chapter
+
+GONE = "gone"
+
+
+def fingerprint(chapter: Chapter, project: Project, modules: list[str], data: list[str]) -> dict[str, Any]:
+    """The hashes of all that the outputs of ``chapter`` depend on, kept in the built notebook's metadata.
+
+    Args:
+        modules: the modules of ``vlmlearn`` that its kernel loaded.
+        data: the data files that it read, relative to the package's folder.
+
+    Returns:
+        ``code`` (without alt texts and the comments of one language), ``torch`` (version without local
+        suffix), ``modules``, ``data`` and ``extra_modules`` (name → hash; of a module, of its syntax tree
+        without docstrings).
+
+    Raises:
+        BuildError: when an ``extra_modules`` entry of the header does not exist.
+    """
+    package = project.root / "vlmlearn"
+    extra = {name: _module_hash(project.root, name) for name in chapter.header.extra_modules}
+    if missing := [name for name, value in extra.items() if value == GONE]:
+        raise BuildError(f"{chapter.name}: no module {missing[0]!r}, named in the header's extra_modules")
+    return {
+        "code": _short_hash("\0".join(code.program for code in chapter.code).encode()),
+        "torch": version("torch").split("+")[0],
+        "modules": {name: _module_hash(project.root, name) for name in modules},
+        "data": {name: _data_hash(package / name) for name in data},
+        "extra_modules": extra,
+    }
+
+
+def changes(chapter: Chapter, project: Project, stored: dict[str, Any]) -> list[str]:
+    """What differs today from the fingerprint ``stored`` in the built notebook; empty when nothing does."""
+    today = fingerprint(chapter, project, list(stored["modules"]), list(stored["data"]))
+    changed = [key for key in ("code", "torch") if today[key] != stored[key]]
+    for group in ("modules", "data", "extra_modules"):
+        names = sorted(set(today[group]) | set(stored[group]))
+        changed += [name for name in names if today[group].get(name) != stored[group].get(name)]
+    return changed
+
+
+def _module_hash(root: Path, name: str) -> str:
+    path = root.joinpath(*name.split("."))
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return _short_hash(_canonical(ast.parse(candidate.read_text("utf-8"))).encode())
+    return _short_hash(b"") if path.is_dir() else GONE  # a folder without __init__.py holds no code
+
+
+def _data_hash(path: Path) -> str:
+    return _short_hash(path.read_bytes()) if path.is_file() else GONE
+
+
+def _short_hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _canonical(node: Any) -> str:
+    """The syntax tree as text, without docstrings and empty fields, so that every Python gives the same.
+
+    ``ast.dump`` is not: it prints fields that some versions have and others lack.
+    """
+    if isinstance(node, list):
+        return "[" + ",".join(map(_canonical, node)) + "]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    parts = []
+    for name, value in ast.iter_fields(node):
+        if name == "body" and isinstance(
+            node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+        ):
+            value = value[_has_docstring(node) :]
+        if value is not None and value != []:
+            parts.append(f"{name}={_canonical(value)}")
+    return f"{type(node).__name__}({','.join(parts)})"
+
+
+def _has_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return ast.get_docstring(node, clean=False) is not None

@@ -1,0 +1,52 @@
+"""The figures of the front pages, from a small record."""
+
+import json
+
+import pytest
+
+from book.figures import chapter_01
+
+RECORD = {
+    "command": "python -m vlmlearn.training.recipes 01",
+    "machine": {"cpu": "Some CPU", "threads": 2, "torch": "2.13.0"},
+    "date": "2026-01-02",
+    "settings": {"gallery": 1000, "steps": 560, "batch": 128, "seeds": [0, 1, 2]},
+    "clip": {
+        "test_i2t": [90.0, 91.0, 92.5],
+        "compositional_i2t": [80.0, 82.0, 84.0],
+        "seconds": [50.4, 52.0, 54.0],
+    },
+    "bag_of_words": {"test_i2t": [70.0], "compositional_i2t": [60.0], "seconds": [40.0]},
+    "color_histogram": {"test_i2t": [20.0], "seconds": [5.0]},
+}
+
+
+@pytest.fixture
+def results(tmp_path):
+    (tmp_path / "01.json").write_text(json.dumps(RECORD))
+    return tmp_path
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_means_stand_with_their_spread(results, language):
+    text = chapter_01(language, results)
+    assert "| 91.2 (90.0–92.5) | 82.0 (80.0–84.0) | 52 (50–54) |" in text
+    assert "| 20.0 (20.0–20.0) | – | 5 (5–5) |" in text  # the baseline is not scored on never-seen pairs
+
+
+def test_the_note_says_how_it_was_measured(results):
+    note = chapter_01("en", results).splitlines()[-1]
+    for said in (
+        "1000",
+        "0.1%",
+        "560",
+        "128",
+        "3 seeds",
+        "Some CPU, 2 threads, torch 2.13.0",
+        RECORD["command"],
+    ):
+        assert said in note
+
+
+def test_what_is_not_recorded_is_not_invented(tmp_path):
+    assert chapter_01("en", tmp_path) == "Not recorded yet: `python -m vlmlearn.training.recipes 01`."

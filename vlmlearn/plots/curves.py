@@ -33,10 +33,14 @@ def recorded_spread(
     """
     places = range(len(settings))
     for (name, results), color, marker in zip(recorded.items(), COLORS, MARKERS, strict=False):
-        axes.plot(places, [sum(seeds) / len(seeds) for seeds in results], color=color, label=f"{name} (recorded)")
+        axes.plot(
+            places, [sum(seeds) / len(seeds) for seeds in results], color=color, label=f"{name} (recorded)"
+        )
         for place, seeds in zip(places, results, strict=True):
             axes.scatter([place] * len(seeds), seeds, color=color, marker=marker, s=14, alpha=0.7)
     if live is not None:
-        axes.scatter([settings.index(live[0])], [live[1]], color="black", marker="*", s=110, zorder=3, label="live")
+        axes.scatter(
+            [settings.index(live[0])], [live[1]], color="black", marker="*", s=110, zorder=3, label="live"
+        )
     axes.set_xticks(places, [str(s) for s in settings])
     axes.legend()

@@ -46,7 +46,10 @@ def picture_grid(images: Images, scenes: Scenes, *, variant: int = 0, size: int 
     if len(images) != len(scenes):
         raise ValueError(f"{len(images)} images for {len(scenes)} scenes: pass the same slice of both")
     both = _sentences(scenes, variant)
-    figures = [_figure(_picture(image, pair, size), _lines(pair), size) for image, pair in zip(images, both, strict=True)]
+    figures = [
+        _figure(_picture(image, pair, size), _lines(pair), size)
+        for image, pair in zip(images, both, strict=True)
+    ]
     return _row(figures, "\n".join(f"{zh}  {en}" for zh, en in both))
 
 
@@ -71,7 +74,9 @@ def retrieval_panel(
         verdict = "✓" if best == query else "✗"
         lines = f"<b>{verdict}</b> {_lines(both[best])}<small>cos {similarity[query, best]:.2f}</small>"
         if best != query:
-            lines += f"<hr><b>#{rank}</b> {_lines(both[query])}<small>cos {similarity[query, query]:.2f}</small>"
+            lines += (
+                f"<hr><b>#{rank}</b> {_lines(both[query])}<small>cos {similarity[query, query]:.2f}</small>"
+            )
         rows.append(_figure(_picture(images[query], both[query], 128), lines, 190))
     return _row(rows, f"{len(queries)} pictures with the sentence found for each")
 

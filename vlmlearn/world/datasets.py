@@ -66,9 +66,7 @@ class SceneDataset(Dataset[dict[str, Tensor]]):
         texts = captions(scenes, self.language, variant=self.variant)
         ids = self.tokenizer.encode(texts, self.context_length)
         numbers = torch.tensor(indices)
-        return [
-            {"image": i, "ids": t, "index": n} for i, t, n in zip(images, ids, numbers, strict=True)
-        ]
+        return [{"image": i, "ids": t, "index": n} for i, t, n in zip(images, ids, numbers, strict=True)]
 
 
 @dataclass(frozen=True)

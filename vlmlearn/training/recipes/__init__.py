@@ -1,1 +1,1 @@
-"""Recipes: the programs behind every recorded result. ``python -m vlmlearn.training.recipes 01`` re-runs a chapter's."""
+"""The programs behind every recorded result; ``python -m vlmlearn.training.recipes 01`` re-runs a chapter's."""

@@ -1,7 +1,5 @@
 """Recorded results: values with everything needed to trust or repeat them."""
 
-import ast
-import hashlib
 import json
 import os
 import platform
@@ -14,6 +12,8 @@ from types import ModuleType
 from typing import Any
 
 import torch
+
+from vlmlearn.training.recipes.source import source_hash
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 PACKAGE = Path(__file__).resolve().parents[2]
@@ -40,14 +40,13 @@ def save_results(chapter: str, recipe: ModuleType, *, threads: int) -> Path:
     torch.set_num_threads(threads)
     start = time.perf_counter()
     values = recipe.run()
-    sources = package_sources(recipe.SOURCES)
     results = {
         "chapter": chapter,
         "command": f"python -m vlmlearn.training.recipes {chapter}",
         "machine": machine(),
         "date": date.today().isoformat(),
         "seconds": round(time.perf_counter() - start),
-        "source_hash": source_hash(sources),
+        "source_hash": recipe_hash(recipe),
         **values,
     }
     path = RESULTS / f"{chapter}.json"
@@ -62,7 +61,9 @@ def machine() -> dict[str, Any]:
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        models = [line.split(":")[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        models = [
+            line.split(":")[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line
+        ]
         name = models[0] if models else name
     return {
         "cpu": name,
@@ -74,6 +75,11 @@ def machine() -> dict[str, Any]:
     }
 
 
+def recipe_hash(recipe: ModuleType) -> str:
+    """The hash of everything that ``recipe.SOURCES`` names, recorded with the results to tell when they are stale."""
+    return source_hash(package_sources(recipe.SOURCES), PACKAGE, with_errors=False)
+
+
 def package_sources(names: Iterable[str]) -> list[Path]:
     """The files of modules and packages named relative to ``vlmlearn``: "world", "models.clip"."""
     paths: set[Path] = set()
@@ -81,25 +87,6 @@ def package_sources(names: Iterable[str]) -> list[Path]:
         path = PACKAGE.joinpath(*name.split("."))
         paths |= set(path.rglob("*.py")) if path.is_dir() else {path.with_suffix(".py")}
     return sorted(paths)
-
-
-def source_hash(paths: Iterable[Path]) -> str:
-    """A hash of what the files compute: their syntax trees without docstrings, comments and error messages."""
-    digest = hashlib.sha256()
-    for path in sorted(paths):
-        tree = _Computation().visit(ast.parse(path.read_text("utf-8")))
-        digest.update(path.relative_to(PACKAGE).as_posix().encode() + ast.dump(tree).encode())
-    return digest.hexdigest()[:16]
-
-
-class _Computation(ast.NodeTransformer):
-    """Drops what cannot change a result of a run that went through: bare strings, and what is raised."""
-
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        return None if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str) else node
-
-    def visit_Raise(self, node: ast.Raise) -> ast.AST:
-        return ast.Pass()
 
 
 def progress(text: str) -> None:

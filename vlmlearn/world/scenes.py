@@ -47,7 +47,7 @@ class Scenes:
     def __len__(self) -> int:
         return len(self.index)
 
-    def __getitem__(self, item: "int | slice | np.ndarray | list[int]") -> "Scenes":
+    def __getitem__(self, item: "int | np.integer | slice | np.ndarray | list[int]") -> "Scenes":
         """The chosen scenes; an index out of range raises ``IndexError``."""
         if isinstance(item, int | np.integer):
             if not -len(self) <= item < len(self):
@@ -74,7 +74,7 @@ class Scenes:
 
 
 def sample_scenes(
-    indices: "int | Iterable[int] | np.ndarray",
+    indices: "int | np.integer | Iterable[int] | np.ndarray",
     *,
     seed: int = 0,
     split: str = "train",
@@ -113,7 +113,7 @@ def sample_scenes(
 
 
 def _checked_indices(
-    indices: "int | Iterable[int] | np.ndarray", seed: int, split: str, objects: tuple[int, int]
+    indices: "int | np.integer | Iterable[int] | np.ndarray", seed: int, split: str, objects: tuple[int, int]
 ) -> np.ndarray:
     if split not in SPLITS:
         raise ValueError(f"split is {split!r}, expected one of {', '.join(SPLITS)}")

@@ -144,21 +144,21 @@ class _Streaming(torch.autograd.Function):
         grad_image = torch.empty_like(image) if needs_image or needs_scale else None
         grad_text = torch.zeros_like(text) if needs_text else None
 
-        with torch.autocast(image.device.type, enabled=False):
-            for start in range(0, count, ctx.chunk_size):
-                rows = slice(start, start + ctx.chunk_size)
-                logits, grad_logits = buffers[:, : len(image[rows])]
-                scaled_image = scale * image[rows]
-                torch.mm(scaled_image, text.T, out=logits)
+        # Autocast may be on again here; it does not touch operations in place or with out=.
+        for start in range(0, count, ctx.chunk_size):
+            rows = slice(start, start + ctx.chunk_size)
+            logits, grad_logits = buffers[:, : len(image[rows])]
+            scaled_image = scale * image[rows]
+            torch.mm(scaled_image, text.T, out=logits)
 
-                torch.softmax(logits, dim=1, out=grad_logits)
-                grad_logits.addcmul_(logits.sub_(column_max).exp_(), column_weight)
-                grad_logits.diagonal(start).sub_(2)
+            torch.softmax(logits, dim=1, out=grad_logits)
+            grad_logits.addcmul_(logits.sub_(column_max).exp_(), column_weight)
+            grad_logits.diagonal(start).sub_(2)
 
-                if grad_image is not None:
-                    torch.mm(grad_logits, text, out=grad_image[rows])
-                if grad_text is not None:
-                    grad_text.addmm_(grad_logits.T, scaled_image)
+            if grad_image is not None:
+                torch.mm(grad_logits, text, out=grad_image[rows])
+            if grad_text is not None:
+                grad_text.addmm_(grad_logits.T, scaled_image)
 
         factor = grad_loss / (2 * count)
         grad_scale = None

@@ -19,7 +19,8 @@ class Attention(nn.Module):
 
     Raises:
         ValueError: ``heads`` does not divide ``width``, or (in ``forward`` and ``weights``) x and context
-            differ in batch, have another width than the module, or the mask is not boolean.
+            differ in batch, have another width than the module, or the mask is not boolean or
+            does not fit.
     """
 
     def __init__(self, width: int, heads: int, context_width: int | None = None):
@@ -51,7 +52,7 @@ class Attention(nn.Module):
                 head.
         """
         q, k, v = self._heads(x, x if context is None else context)
-        causal, mask = _one_mask(causal, mask, q.shape[-2], k.shape[-2])
+        causal, mask = _one_mask(causal, mask, (*q.shape[:3], k.shape[2]))
         attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
         return self.out(rearrange(attended, "batch head query width -> batch query (head width)"))
 
@@ -69,9 +70,9 @@ class Attention(nn.Module):
         """
         q, k, _ = self._heads(x, x if context is None else context)
         scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
-        causal, mask = _one_mask(causal, mask, q.shape[-2], k.shape[-2])
+        causal, mask = _one_mask(causal, mask, (*q.shape[:3], k.shape[2]))
         if causal:
-            mask = _before(q.shape[-2], k.shape[-2], scores.device)
+            mask = _before(*scores.shape[2:], scores.device)
         if mask is None:
             return torch.softmax(scores, dim=-1)
         # The lowest number instead of -inf: a row of nothing but -inf would become NaN.
@@ -96,13 +97,20 @@ class Attention(nn.Module):
         return tuple(rearrange(p, "b n (head width) -> b head n width", head=self.heads) for p in projected)
 
 
-def _one_mask(causal: bool, mask: Tensor | None, queries: int, keys: int) -> tuple[bool, Tensor | None]:
+def _one_mask(causal: bool, mask: Tensor | None, shape: tuple[int, ...]) -> tuple[bool, Tensor | None]:
     """The fused kernels take the flag or a mask, not both: join them where both are given."""
     if mask is None:
         return causal, None
     if mask.dtype != torch.bool:
         raise ValueError(f"mask is {mask.dtype}, expected bool, True where a query may look: write mask != 0")
-    return False, mask & _before(queries, keys, mask.device) if causal else mask
+    if any(of not in (1, to) for of, to in zip(mask.shape[::-1], shape[::-1], strict=False)) or mask.ndim > 4:
+        raise ValueError(
+            f"mask has shape {tuple(mask.shape)}, which does not broadcast to (batch, heads, queries, keys) = "
+            f"{tuple(shape)}: padding of shape (batch, keys) goes in as padding[:, None, None, :]"
+        )
+    if mask.ndim < 2:
+        mask = mask.expand(shape[2:])
+    return False, mask & _before(*shape[2:], mask.device) if causal else mask
 
 
 def _before(queries: int, keys: int, device: torch.device) -> Bool[Tensor, "queries keys"]:

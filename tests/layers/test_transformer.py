@@ -1,0 +1,120 @@
+"""Pre-norm blocks equal ``torch.nn.TransformerEncoderLayer(norm_first=True)`` in results and gradients."""
+
+import pytest
+import torch
+from torch import nn
+
+from vlmlearn.layers import Transformer, TransformerBlock
+from vlmlearn.layers.feed_forward import ACTIVATIONS
+
+WIDTH, HEADS, HIDDEN, BATCH, TOKENS = 24, 4, 40, 3, 7
+
+
+def shaken(module: nn.Module) -> nn.Module:
+    """Noise on every parameter: a fresh norm is the identity, and a forgotten bias of zero would not show."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.2)
+    return module
+
+
+def assert_equal(ours: torch.Tensor, reference: torch.Tensor, name: str = "result") -> None:
+    assert reference.norm() > 1e-3, f"{name}: the reference is zero, so equality says nothing"
+    assert ours.shape == reference.shape, name
+    assert (ours - reference).norm() / reference.norm() <= 1e-5, name
+
+
+def by_official_name(block: TransformerBlock, of: str) -> dict[str, torch.Tensor]:
+    """The block's parameters (of="data") or their gradients (of="grad") under PyTorch's names."""
+    attention = block.attention
+    parts = (attention.query, attention.key, attention.value)
+    names = {
+        "self_attn.in_proj_weight": [part.weight for part in parts],
+        "self_attn.in_proj_bias": [part.bias for part in parts],
+        "self_attn.out_proj.weight": [attention.out.weight],
+        "self_attn.out_proj.bias": [attention.out.bias],
+    }
+    layers = {
+        "norm1": block.attention_norm,
+        "norm2": block.feed_forward_norm,
+        "linear1": block.feed_forward.widen,
+        "linear2": block.feed_forward.narrow,
+    }
+    for name, layer in layers.items():
+        names |= {f"{name}.weight": [layer.weight], f"{name}.bias": [layer.bias]}
+    return {name: torch.cat([getattr(p, of) for p in parameters]) for name, parameters in names.items()}
+
+
+def official(block: TransformerBlock, activation: str, eps: float) -> nn.TransformerEncoderLayer:
+    layer = nn.TransformerEncoderLayer(
+        WIDTH,
+        HEADS,
+        HIDDEN,
+        dropout=0.0,
+        activation=ACTIVATIONS[activation],
+        layer_norm_eps=eps,
+        batch_first=True,
+        norm_first=True,
+    )
+    layer.load_state_dict(by_official_name(block, "data"))
+    return layer
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize(("activation", "eps"), [("gelu", 1e-5), ("quick_gelu", 1e-5), ("relu", 0.1)])
+def test_block_equals_torch_in_results_and_gradients(activation, eps, causal):
+    torch.manual_seed(0)
+    block = shaken(TransformerBlock(WIDTH, HEADS, HIDDEN, activation, eps))
+    layer = official(block, activation, eps)
+    x = torch.randn(BATCH, TOKENS, WIDTH, requires_grad=True)
+    twin = x.detach().clone().requires_grad_()
+    hidden = torch.ones(TOKENS, TOKENS, dtype=torch.bool).triu(1) if causal else None
+    ours, theirs = block(x, causal=causal), layer(twin, src_mask=hidden)
+    direction = torch.randn_like(ours)
+    (ours * direction).sum().backward()
+    (theirs * direction).sum().backward()
+    assert_equal(ours, theirs)
+    assert_equal(x.grad, twin.grad, "gradient of x")
+    gradients = by_official_name(block, "grad")
+    for name, parameter in layer.named_parameters():
+        assert_equal(gradients[name], parameter.grad, name)
+    assert len(gradients) == len(list(layer.parameters()))
+
+
+def test_stack_equals_a_torch_encoder_with_padding():
+    torch.manual_seed(0)
+    stack = shaken(Transformer(3, WIDTH, HEADS, HIDDEN, "gelu_tanh", eps=1e-6))
+    x = torch.randn(BATCH, TOKENS, WIDTH)
+    padded = torch.arange(TOKENS) >= torch.tensor([TOKENS, 4, 1])[:, None]
+    expected = x
+    for block in stack.blocks:
+        expected = official(block, "gelu_tanh", 1e-6)(expected, src_key_padding_mask=padded)
+    result = stack(x, mask=~padded[:, None, None, :])
+    for k, length in enumerate((TOKENS, 4, 1)):
+        assert_equal(result[k, :length], expected[k, :length])
+
+
+def test_a_causal_stack_sees_nothing_of_what_comes_after():
+    torch.manual_seed(0)
+    stack = shaken(Transformer(2, WIDTH, HEADS, HIDDEN))
+    x = torch.randn(BATCH, TOKENS, WIDTH, requires_grad=True)
+    for position in range(TOKENS):
+        (gradient,) = torch.autograd.grad(stack(x, causal=True)[:, position].square().sum(), x)
+        assert (gradient[:, position + 1 :] == 0).all()
+        assert (gradient[:, : position + 1].abs().amax(-1) > 0).all()
+
+
+def test_causality_and_padding_together():
+    """A text padded on the left: a word sees the words before it, none after it, and no padding."""
+    torch.manual_seed(0)
+    stack = shaken(Transformer(2, WIDTH, HEADS, HIDDEN))
+    x = torch.randn(1, TOKENS, WIDTH)
+    seen = (torch.arange(TOKENS) >= 2)[None, None, None]
+    torch.testing.assert_close(stack(x, causal=True, mask=seen)[:, 2:], stack(x[:, 2:], causal=True))
+    assert stack(x, causal=True, mask=seen).isfinite().all()  # the padding itself, which sees nothing, too
+
+
+def test_no_blocks_change_nothing():
+    x = torch.randn(2, 3, WIDTH)
+    assert Transformer(0, WIDTH, HEADS, HIDDEN)(x) is x

@@ -34,6 +34,7 @@ from book.project import LANGUAGES, BuildError
 LIVE = "live"
 TAGS = {LIVE, "hide-input", "hide-output", "hide-cell", "remove-input", "remove-output", "remove-cell"}
 ALT = re.compile(r"^#\| *alt-(zh|en): *(\S.*)\n?", re.MULTILINE)
+LAYOUT = {"lines_to_next_cell"}  # jupytext's note on blank lines, no business of ours
 OPTION = re.compile(r"^#\|.*", re.MULTILINE)
 COMMENT = re.compile(r"^[ \t]*#(zh|en) .*\n?", re.MULTILINE)
 
@@ -140,7 +141,7 @@ def _check_cell(where: str, cell: Any) -> None:
     if cell.cell_type == "raw":
         raise BuildError(f"{where}: a raw cell, or an unknown header key outside of 'jupyter'")
     allowed = {"tags", "lang"} if cell.cell_type == "markdown" else {"tags"}
-    if unknown := set(cell.metadata) - allowed:
+    if unknown := set(cell.metadata) - allowed - LAYOUT:
         raise BuildError(f"{where}: unknown cell key {min(unknown)!r} on a {cell.cell_type} cell")
     if unknown := set(cell.metadata.get("tags", [])) - TAGS:
         raise BuildError(f"{where}: unknown tag {min(unknown)!r}, known are {sorted(TAGS)}")

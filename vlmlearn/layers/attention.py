@@ -19,8 +19,7 @@ class Attention(nn.Module):
 
     Raises:
         ValueError: ``heads`` does not divide ``width``, or (in ``forward`` and ``weights``) x and context
-            differ in batch, have another width than the module, or the mask is not boolean or
-            does not fit.
+            differ in batch or have another width than the module, or the mask is not boolean or does not fit.
     """
 
     def __init__(self, width: int, heads: int, context_width: int | None = None):
@@ -72,7 +71,7 @@ class Attention(nn.Module):
         scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
         causal, mask = _one_mask(causal, mask, (*q.shape[:3], k.shape[2]))
         if causal:
-            mask = _before(*scores.shape[2:], scores.device)
+            mask = _before(scores.shape, scores.device)
         if mask is None:
             return torch.softmax(scores, dim=-1)
         # The lowest number instead of -inf: a row of nothing but -inf would become NaN.
@@ -110,12 +109,12 @@ def _one_mask(causal: bool, mask: Tensor | None, shape: tuple[int, ...]) -> tupl
         )
     if mask.ndim < 2:
         mask = mask.expand(shape[2:])
-    return False, mask & _before(*shape[2:], mask.device) if causal else mask
+    return False, mask & _before(shape, mask.device) if causal else mask
 
 
-def _before(queries: int, keys: int, device: torch.device) -> Bool[Tensor, "queries keys"]:
+def _before(shape: tuple[int, ...], device: torch.device) -> Bool[Tensor, "queries keys"]:
     """True where the key is no later than the query."""
-    return torch.ones(queries, keys, dtype=torch.bool, device=device).tril()
+    return torch.ones(shape[-2:], dtype=torch.bool, device=device).tril()
 
 
 class AttentionPool(nn.Module):

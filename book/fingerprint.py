@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import json
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,19 +11,23 @@ from book.project import BuildError, Project
 from book.source import Chapter
 
 GONE = "gone"
+Outputs = list[list[dict[str, Any]]]  # of each code cell
 
 
-def fingerprint(chapter: Chapter, project: Project, modules: list[str], data: list[str]) -> dict[str, Any]:
+def fingerprint(
+    chapter: Chapter, project: Project, modules: list[str], data: list[str], outputs: Outputs
+) -> dict[str, Any]:
     """The hashes of all that the outputs of ``chapter`` depend on, kept in the built notebook's metadata.
 
     Args:
         modules: the modules of ``vlmlearn`` that its kernel loaded.
         data: the data files that it read, relative to the package's folder.
+        outputs: the Chinese outputs of each code cell; their own hash tells when someone strips or edits them.
 
     Returns:
         ``code`` (without alt texts and the comments of one language), ``torch`` (version without local
-        suffix), ``modules``, ``data`` and ``extra_modules`` (name → hash; of a module, of its syntax tree
-        without docstrings).
+        suffix), ``outputs``, ``modules``, ``data`` and ``extra_modules`` (name → hash; of a module, of its
+        syntax tree without docstrings).
 
     Raises:
         BuildError: when an ``extra_modules`` entry of the header does not exist.
@@ -34,18 +39,19 @@ def fingerprint(chapter: Chapter, project: Project, modules: list[str], data: li
     return {
         "code": _short_hash("\0".join(code.program for code in chapter.code).encode()),
         "torch": version("torch").split("+")[0],
+        "outputs": _outputs_hash(outputs),
         "modules": {name: _module_hash(project.root, name) for name in modules},
         "data": {name: _data_hash(package / name) for name in data},
         "extra_modules": extra,
     }
 
 
-def changes(chapter: Chapter, project: Project, stored: dict[str, Any]) -> list[str]:
-    """What differs today from the fingerprint ``stored`` in the built notebook; empty when nothing does."""
-    today = fingerprint(chapter, project, list(stored["modules"]), list(stored["data"]))
-    changed = [key for key in ("code", "torch") if today[key] != stored[key]]
+def changes(chapter: Chapter, project: Project, stored: dict[str, Any], outputs: Outputs) -> list[str]:
+    """What differs today from the fingerprint ``stored`` with ``outputs``; empty when nothing does."""
+    today = fingerprint(chapter, project, list(stored["modules"]), list(stored["data"]), outputs)
+    changed = [key for key in ("code", "torch", "outputs") if today[key] != stored.get(key)]
     for group in ("modules", "data", "extra_modules"):
-        names = sorted(set(today[group]) | set(stored[group]))
+        names = sorted(today[group].keys() | stored[group].keys())
         changed += [name for name in names if today[group].get(name) != stored[group].get(name)]
     return changed
 
@@ -60,6 +66,11 @@ def _module_hash(root: Path, name: str) -> str:
 
 def _data_hash(path: Path) -> str:
     return _short_hash(path.read_bytes()) if path.is_file() else GONE
+
+
+def _outputs_hash(outputs: Outputs) -> str:
+    shown = [[output.get("data", output.get("text")) for output in cell] for cell in outputs]
+    return _short_hash(json.dumps(shown, sort_keys=True).encode())
 
 
 def _short_hash(content: bytes) -> str:

@@ -52,11 +52,9 @@ def read_stored(chapter: Chapter, project: Project) -> Stored | None:
 def reasons_to_run(chapter: Chapter, project: Project) -> list[str]:
     """What changed since the outputs of ``chapter`` were made; empty when they can be reused."""
     stored = read_stored(chapter, project)
-    return (
-        ["never run, or its cells changed"]
-        if stored is None
-        else changes(chapter, project, stored.fingerprint)
-    )
+    if stored is None:
+        return ["everything, it was never run or has other cells now"]
+    return changes(chapter, project, stored.fingerprint, stored.outputs)
 
 
 def build(name: str, project: Project, *, force: bool = False) -> bool:
@@ -66,14 +64,11 @@ def build(name: str, project: Project, *, force: bool = False) -> bool:
         BuildError: when the chapter breaks a rule or fails; the notebooks of the earlier build then stay.
     """
     chapter = read_chapter(project.source(name))
-    stored = read_stored(chapter, project)
-    reuse = stored is not None and not force and not changes(chapter, project, stored.fingerprint)
-    if stored is None or not reuse:
-        stored = _run(chapter, project)
-    texts = _texts(chapter, stored, project)
-    for language, text in texts.items():
+    stored = None if force or reasons_to_run(chapter, project) else read_stored(chapter, project)
+    result = stored or _run(chapter, project)
+    for language, text in _texts(chapter, result, project).items():
         _write(project.built(language, name), text)
-    return not reuse
+    return stored is None
 
 
 def stale(name: str, project: Project) -> str | None:
@@ -134,7 +129,8 @@ def _run(chapter: Chapter, project: Project) -> Stored:
     result = run(chapter, project, setup_code(project, "zh"))
     if result.setup:
         raise BuildError(f"{chapter.name}: its setup cell should be silent but showed {result.setup}")
-    return Stored(result.outputs, fingerprint(chapter, project, result.modules, result.data))
+    mark = fingerprint(chapter, project, result.modules, result.data, result.outputs)
+    return Stored(result.outputs, mark)
 
 
 def _texts(chapter: Chapter, stored: Stored, project: Project) -> dict[str, str]:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from book.figures import chapter_01
+from book.figures import chapter_01, clip_loss_benchmark
 
 RECORD = {
     "command": "python -m vlmlearn.training.recipes 01",
@@ -20,10 +20,28 @@ RECORD = {
     "color_histogram": {"test_i2t": [20.0], "seconds": [5.0]},
 }
 
+BENCHMARKS = {
+    "clip_loss against open_clip": {
+        "machine": {"cpu": "Some CPU", "load_when_done": 2.1, "threads": 2, "torch": "2.13.0+cpu"},
+        "memory_ratio": 0.13,
+        "memory_ratio_limit": 0.05,
+        "our_extra_megabytes": 12.0,
+        "our_seconds": {"median": 7.0, "lowest": 6.5, "highest": 7.5},
+        "sizes": {"batch": 16384, "dim": 256},
+        "their_extra_megabytes": 86.4,
+        "their_seconds": {"median": 14.0, "lowest": 13.0, "highest": 15.0},
+        "time_ratio": {"median": 0.62, "lowest": 0.5, "highest": 0.7},
+        "time_ratio_limit": 0.6,
+        "time_verdict": "tie",
+    },
+    "clip_loss at a large batch": {"extra_megabytes": 222.3, "seconds": 99.1, "sizes": {"batch": 65536}},
+}
+
 
 @pytest.fixture
 def results(tmp_path):
     (tmp_path / "01.json").write_text(json.dumps(RECORD))
+    (tmp_path / "benchmarks.json").write_text(json.dumps(BENCHMARKS))
     return tmp_path
 
 
@@ -50,3 +68,16 @@ def test_the_note_says_how_it_was_measured(results):
 
 def test_what_is_not_recorded_is_not_invented(tmp_path):
     assert chapter_01("en", tmp_path) == "Not recorded yet: `python -m vlmlearn.training.recipes 01`."
+    assert clip_loss_benchmark("en", tmp_path) == "Not recorded yet: `pytest tests/benchmarks`."
+
+
+def test_a_benchmark_tells_what_was_missed(results):
+    text = clip_loss_benchmark("en", results)
+    assert "| 16,384 pairs, width 256 |" in text
+    assert "| 0.62 (0.50–0.70), target ≤ 0.6: a tie | 0.13, target ≤ 0.05: missed |" in text
+    assert "Some CPU, 2 threads, torch 2.13.0, system load at the end 2.1" in text
+    assert "65,536 pairs takes 222 MB" in text
+
+
+def test_a_benchmark_is_told_in_chinese_too(results):
+    assert "目标 ≤ 0.6：持平" in clip_loss_benchmark("zh", results)

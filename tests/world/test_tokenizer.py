@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from vlmlearn.world.captions import captions
+from vlmlearn.world.questions import questions
+from vlmlearn.world.referring import referring
 from vlmlearn.world.scenes import sample_scenes
 from vlmlearn.world.tokenizer import Tokenizer
 from vlmlearn.world.words import CHINESE, CHINESE_WORDS, LANGUAGES
@@ -13,8 +15,11 @@ SCENES = sample_scenes(3000, split="all")
 
 
 def sayings(language: str) -> list[str]:
-    """Some of everything that is said in one language."""
-    return captions(SCENES, language)
+    """Thousands of everything that is said in one language."""
+    asked = questions(SCENES, language)
+    texts = captions(SCENES, language) + [question.text for question in asked]
+    texts += [question.answer for question in asked]
+    return texts + [reference.text for reference in referring(SCENES, language)]
 
 
 def test_specials_come_first():
@@ -30,6 +35,11 @@ def test_the_vocabulary_has_no_word_twice():
 def test_round_trip(language):
     texts = sayings(language)
     assert TOKENIZER.decode(TOKENIZER.encode(texts)) == texts
+
+
+def test_every_word_is_said_somewhere():
+    said = {word for language in LANGUAGES for text in sayings(language) for word in TOKENIZER.tokens(text)}
+    assert said == set(TOKENIZER.words[4:])
 
 
 def test_tokens_of_both_languages():

@@ -16,16 +16,16 @@ def similarity_heatmap(axes: Axes, similarity: Float[Tensor, "images texts"], ti
         title: above the matrix.
     """
     scores = similarity.detach().cpu().float()
-    cosine = float(scores.abs().max()) <= 1 + 1e-4
-    limits = {"vmin": -1, "vmax": 1} if cosine else {}
-    picture = axes.imshow(scores.numpy(), cmap="cividis", **limits)
+    low, high = float(scores.min()), float(scores.max())
+    if max(-low, high) <= 1 + 1e-4:
+        low, high = -1, 1
+    picture = axes.imshow(scores.numpy(), cmap="cividis", vmin=low, vmax=high)
     axes.set(xlabel="text", ylabel="image", title=title)
     axes.grid(False)
     if len(scores) <= SHOW_NUMBERS:
-        dark_until = float(picture.norm.vmin + picture.norm.vmax) / 2  # type: ignore[operator]
         for row in range(scores.shape[0]):
             for column in range(scores.shape[1]):
                 value = float(scores[row, column])
-                ink = "white" if value < dark_until else "black"
+                ink = "white" if value < (low + high) / 2 else "black"
                 axes.text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=7, color=ink)
     axes.figure.colorbar(picture, ax=axes, shrink=0.8)

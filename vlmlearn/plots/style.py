@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import matplotlib.pyplot as plt
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
-_STYLE = {
+_STYLE: dict[str, object] = {
     "axes.grid": True,
     "axes.spines.right": False,
     "axes.spines.top": False,
@@ -33,7 +34,7 @@ def figure(width: float = 5.0, height: float = 3.2, columns: int = 1) -> Iterato
         width, height: of the whole figure, in inches.
         columns: axes side by side.
     """
-    with plt.rc_context({**_STYLE, "axes.prop_cycle": plt.cycler(color=COLORS)}):
+    with plt.rc_context({**_STYLE, "axes.prop_cycle": cycler(color=COLORS)}):  # type: ignore[dict-item]
         fig, axes = plt.subplots(1, columns, figsize=(width, height), squeeze=False, layout="constrained")
         yield fig, list(axes[0])
         plt.show()

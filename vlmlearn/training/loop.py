@@ -95,7 +95,7 @@ class History:
 def fit(
     model: nn.Module,
     batches: Iterable[Any],
-    loss: Callable[[nn.Module, Any], Tensor | Mapping[str, Tensor]],
+    loss: Callable[[Any, Any], Tensor | Mapping[str, Tensor]],
     config: TrainConfig,
     *,
     after_step: Callable[[], None] | None = None,
@@ -207,7 +207,6 @@ def _to(batch: Any, device: torch.device) -> Any:
         return {key: _to(value, device) for key, value in batch.items()}
     if isinstance(batch, tuple | list):
         moved = [_to(value, device) for value in batch]
-        return (
-            type(batch)(*moved) if hasattr(batch, "_fields") else type(batch)(moved)
-        )  # a named tuple, or not
+        is_named = hasattr(batch, "_fields")  # a named tuple takes its values one by one
+        return type(batch)(*moved) if is_named else type(batch)(moved)
     return batch

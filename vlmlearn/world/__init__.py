@@ -8,7 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "captions": ["captions", "noisy_captions", "swapped_captions"],
         "datasets": ["CaptionPairs", "SceneDataset", "caption_pairs"],
         "labels": ["depth_maps", "keypoints", "semantic_masks"],
-        "questions": ["Question", "questions"],
+        "questions": ["KINDS", "Question", "askable", "questions"],
         "referring": ["Reference", "referring"],
         "render": ["Pictures", "render"],
         "scenes": ["SPLITS", "Scenes", "sample_scenes"],

@@ -11,7 +11,7 @@ from functools import cache, partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from vlmlearn.losses import clip_loss
@@ -44,7 +44,8 @@ TEMPERATURES = (1.0, 0.3, 0.1, 0.03, 0.01)
 WIDTHS = (2, 4, 8, 16, 32, 128)
 GROUPS = (2, 8, 32, 128)
 
-Loss = Callable[[nn.Module, Any], Tensor]
+Model = CLIP | ColorHistogramBaseline
+Loss = Callable[[Any, Any], Tensor]
 
 
 def run() -> dict[str, Any]:
@@ -109,12 +110,12 @@ def pair_batches(pairs: CaptionPairs, seed: int) -> Any:
         yield images, ids[torch.arange(len(ids)), torch.randint(ids.shape[1], (len(ids),), generator=pick)]
 
 
-def chapter_loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+def chapter_loss(model: Model, batch: tuple[Tensor, Tensor]) -> Tensor:
     images, ids = batch
     return clip_loss(model.encode_image(images), model.encode_text(ids), model.log_scale.exp())
 
 
-def grouped_loss(model: nn.Module, batch: tuple[Tensor, Tensor], group: int) -> Tensor:
+def grouped_loss(model: Model, batch: tuple[Tensor, Tensor], group: int) -> Tensor:
     """The same batch, but a pair meets only the group - 1 negatives of its own group."""
     image, text, scale = model.encode_image(batch[0]), model.encode_text(batch[1]), model.log_scale.exp()
     parts = zip(image.split(group), text.split(group), strict=True)
@@ -137,7 +138,7 @@ def unnormalised_loss(model: CLIP, batch: tuple[Tensor, Tensor]) -> Tensor:
     return (F.cross_entropy(logits, match) + F.cross_entropy(logits.T, match)) / 2
 
 
-def unit_features(model: CLIP, images: Tensor | None, ids: Tensor | None) -> Tensor:
+def unit_features(model: Model, images: Tensor | None, ids: Tensor | None) -> Tensor:
     return model.encode_image(images) if images is not None else model.encode_text(ids)
 
 

@@ -33,7 +33,7 @@ def recall_at_k(similarity: Float[Tensor, "images texts"], k: int = 1) -> Recall
         )
     if similarity.isnan().any():
         raise ValueError("similarity contains NaN: look for a zero vector divided by its norm")
-    if not isinstance(k, int) or not 1 <= k <= len(similarity):
+    if k not in range(1, len(similarity) + 1):
         raise ValueError(
             f"k is {k}, expected a whole number from 1 to {len(similarity)}, the number of candidates"
         )

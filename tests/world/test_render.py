@@ -83,7 +83,7 @@ def test_other_sides_show_the_same_scene(scenes, pictures, side):
 
 @pytest.mark.parametrize("side", range(32, 132, 4))
 def test_objects_at_the_corners_stay_on_the_canvas(side):
-    """The canvas has no pixel to spare: one outside of it would come back in at the other border."""
+    """Whatever the side, what is cut off at one border does not come back in at the other."""
     scene = sample_scenes(1, objects=(1, 1))
     for x in (0.13, 0.87):
         for y in (0.13, 0.87):

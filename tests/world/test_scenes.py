@@ -68,6 +68,7 @@ def check_rules(scenes: Scenes) -> None:
     assert ((scenes.far >= 5) & (scenes.far <= 9)).all()
     for value in (scenes.x, scenes.y):
         assert value.dtype == np.float32 and ((value >= 0.13) & (value <= np.float32(0.87))).all()
+    assert (np.diff(np.sort(scenes.pair, axis=1), axis=1) > 0).all()  # the empty slots' pairs differ too
     never_seen = (np.isin(scenes.pair, HELD_OUT_PAIRS) & scenes.present).any(1)
     if scenes.split == "compositional":
         assert never_seen.all()

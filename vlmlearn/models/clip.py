@@ -209,20 +209,30 @@ class CLIP(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(config.log_scale))
 
     def encode_image(
-        self, images: UInt8[Tensor, "batch 3 side side"] | Float[Tensor, "batch 3 side side"]
+        self,
+        images: UInt8[Tensor, "batch 3 side side"] | Float[Tensor, "batch 3 side side"],
+        *,
+        normalize: bool = True,
     ) -> Float[Tensor, "batch embedding"]:
-        """Raw pixels (uint8), or already standardised floats, to features of length one."""
+        """Raw pixels (uint8), or already standardised floats, to features.
+
+        They have length one, or with ``normalize=False`` whatever length the tower gives them.
+        """
         if images.dtype == torch.uint8:
             images = (images.float() - self.config.pixel_mean) / self.config.pixel_std
         elif not images.is_floating_point():
             raise ValueError(
                 f"images are {images.dtype}, expected raw uint8 or standardised floats: convert them"
             )
-        return F.normalize(self.image_tower(images), dim=-1)
+        features = self.image_tower(images)
+        return F.normalize(features, dim=-1) if normalize else features
 
-    def encode_text(self, ids: Int64[Tensor, "batch length"]) -> Float[Tensor, "batch embedding"]:
-        """Token ids, ended by ``eos_id`` and padded with anything, to features of length one."""
-        return F.normalize(self.text_tower(ids), dim=-1)
+    def encode_text(
+        self, ids: Int64[Tensor, "batch length"], *, normalize: bool = True
+    ) -> Float[Tensor, "batch embedding"]:
+        """Token ids, ended by ``eos_id`` and padded with anything, to features, as in ``encode_image``."""
+        features = self.text_tower(ids)
+        return F.normalize(features, dim=-1) if normalize else features
 
     def forward(
         self,

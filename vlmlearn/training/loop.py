@@ -1,6 +1,7 @@
 """The one training loop: a fixed number of steps, a learning rate that rises and falls, and a record."""
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
@@ -36,8 +37,8 @@ class TrainConfig:
     """
 
     steps: int
-    learning_rate: float = 3e-3
-    matrix_learning_rate: float | None = 0.02
+    learning_rate: float = 5e-3
+    matrix_learning_rate: float | None = 0.03
     weight_decay: float = 0.05
     warmup: float = 0.05
     max_grad_norm: float | None = 1.0
@@ -131,7 +132,8 @@ def fit(
     weights = [weight for group in groups for weight in group["params"]]
     history, source, start = History(), iter(batches), time.perf_counter()
 
-    with tqdm(total=config.steps, desc="training", unit="step") as bar:
+    quiet = bool(os.environ.get("TQDM_DISABLE"))  # which the bar of notebooks does not read by itself
+    with tqdm(total=config.steps, desc="training", unit="step", disable=quiet) as bar:
         for step in range(config.steps):
             factor = warmup_cosine(step, config.steps, config.warmup)
             for group, peak in zip(groups, peaks, strict=True):

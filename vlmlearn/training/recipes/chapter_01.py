@@ -16,33 +16,28 @@ from torch.nn import functional as F
 
 from vlmlearn.losses import clip_loss
 from vlmlearn.metrics import recall_at_k
-from vlmlearn.models import CLIP, CLIPConfig, ColorHistogramBaseline
-from vlmlearn.training import History, TrainConfig, fit, shuffled_batches
+from vlmlearn.models.baselines import ColorHistogramBaseline
+from vlmlearn.models.clip import CLIP, CLIPConfig
+from vlmlearn.training.batches import shuffled_batches
+from vlmlearn.training.loop import History, TrainConfig, fit
 from vlmlearn.training.recipes.record import progress
 from vlmlearn.world import CaptionPairs, Tokenizer, caption_pairs, swapped_captions
 
+_WORLD = "captions datasets labels random relations render scenes shapes tokenizer words"
 SOURCES = (
-    "world",
-    "layers",
-    "losses.contrastive",
-    "metrics.retrieval",
-    "models.clip",
-    "models.baselines",
-    "training.batches",
-    "training.loop",
-    "training.optimizers",
-    "training.schedules",
-    "training.recipes.chapter_01",
+    *(f"world.{name}" for name in _WORLD.split()),
+    *("layers", "losses.contrastive", "metrics.retrieval", "models.clip", "models.baselines"),
+    *(f"training.{name}" for name in ("batches", "loop", "optimizers", "schedules", "recipes.chapter_01")),
 )
 SEEDS = (0, 1, 2)
 SCENES = 24_000
-BATCH = 128
-STEPS = 560
-SWEEP_STEPS = 150
+BATCH = 192
+STEPS = 390
+SWEEP_STEPS = 100
 GALLERY = 1000
 TEMPERATURES = (1.0, 0.3, 0.1, 0.03, 0.01)
 WIDTHS = (2, 4, 8, 16, 32, 128)
-GROUPS = (2, 8, 32, 128)
+GROUPS = (2, 8, 32, 192)
 
 Model = CLIP | ColorHistogramBaseline
 Loss = Callable[[Any, Any], Tensor]
@@ -64,7 +59,7 @@ def run() -> dict[str, Any]:
         "clip": _over_seeds(steps=STEPS, swaps=True),
         "bag_of_words": _over_seeds(steps=STEPS, swaps=True, text_tower="bag"),
         "color_histogram": _histogram(),
-        "unnormalised": sweep(loss=unnormalised_loss, encode=raw_features),
+        "unnormalised": sweep(loss=unnormalised_loss, normalize=False),
         "temperature": {str(t): sweep(temperature=t) for t in TEMPERATURES} | {"learnt": sweep()},
         "width": {str(w): sweep(embedding=w) for w in WIDTHS},
         "negatives": {str(g - 1): sweep(loss=partial(grouped_loss, group=g)) for g in GROUPS},
@@ -122,34 +117,21 @@ def grouped_loss(model: Model, batch: tuple[Tensor, Tensor], group: int) -> Tens
     return torch.stack([clip_loss(i, t, scale) for i, t in parts]).mean()
 
 
-def raw_features(model: CLIP, images: Tensor | None, ids: Tensor | None) -> Tensor:
-    """Features as the towers give them, of any length."""
-    if images is not None:
-        return model.image_tower((images.float() - model.config.pixel_mean) / model.config.pixel_std)
-    return model.text_tower(ids)
-
-
 def unnormalised_loss(model: CLIP, batch: tuple[Tensor, Tensor]) -> Tensor:
     """The CLIP loss on raw dot products, without the division by the lengths."""
-    logits = (
-        raw_features(model, batch[0], None) @ raw_features(model, None, batch[1]).T * model.log_scale.exp()
-    )
+    image = model.encode_image(batch[0], normalize=False)
+    text = model.encode_text(batch[1], normalize=False)
+    logits = image @ text.T * model.log_scale.exp()
     match = torch.arange(len(logits), device=logits.device)
     return (F.cross_entropy(logits, match) + F.cross_entropy(logits.T, match)) / 2
 
 
-def unit_features(model: Model, images: Tensor | None, ids: Tensor | None) -> Tensor:
-    return model.encode_image(images) if images is not None else model.encode_text(ids)
-
-
 @torch.no_grad()
-def similarity(
-    model: nn.Module, pairs: CaptionPairs, encode: Callable[..., Tensor] = unit_features
-) -> Tensor:
-    """(N, N) scores of all pictures against all (first) sentences."""
+def similarity(model: Model, pairs: CaptionPairs, **options: Any) -> Tensor:
+    """(N, N) scores of all pictures against all (first) sentences; ``options`` go to the encoders."""
     model.eval()
-    images = torch.cat([encode(model, part, None) for part in pairs.images.split(250)])
-    return images @ encode(model, None, pairs.ids[:, 0]).T
+    images = torch.cat([model.encode_image(part, **options) for part in pairs.images.split(250)])
+    return images @ model.encode_text(pairs.ids[:, 0], **options).T
 
 
 @torch.no_grad()
@@ -167,16 +149,15 @@ def swap_accuracy(model: CLIP, kind: str, split: str = "test") -> float:
     return 100 * float(wins[torch.from_numpy(usable)].mean())
 
 
-def _over_seeds(
-    *, steps: int, swaps: bool = False, encode: Callable[..., Tensor] = unit_features, **options: Any
-) -> dict[str, Any]:
+def _over_seeds(*, steps: int, swaps: bool = False, normalize: bool = True, **options: Any) -> dict[str, Any]:
     """Scores for every seed, in lists of the same order."""
     scores: dict[str, Any] = {}
+    encoding = {} if normalize else {"normalize": False}
     for seed in SEEDS:
         model, history = train_clip(seed, steps, **options)
         found = {"seconds": history.seconds, "loss": history.last(), "scale": float(model.log_scale.exp())}
         for split in ("test", "compositional") if swaps else ("test",):
-            recall = recall_at_k(similarity(model, gallery(split), encode))
+            recall = recall_at_k(similarity(model, gallery(split), **encoding))
             found |= {f"{split}_i2t": recall.image_to_text, f"{split}_t2i": recall.text_to_image}
         if swaps:
             found |= {f"swap_{kind}": swap_accuracy(model, kind) for kind in ("relation", "binding")}

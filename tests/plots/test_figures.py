@@ -11,7 +11,9 @@ matplotlib.use("Agg")
 
 
 def test_colours_differ_in_grey_and_for_colour_blind_readers():
-    grey = [0.299 * int(c[1:3], 16) + 0.587 * int(c[3:5], 16) + 0.114 * int(c[5:], 16) for c in plots.COLORS[:4]]
+    grey = [
+        0.299 * int(c[1:3], 16) + 0.587 * int(c[3:5], 16) + 0.114 * int(c[5:], 16) for c in plots.COLORS[:4]
+    ]
     assert min(abs(a - b) for i, a in enumerate(grey) for b in grey[:i]) > 5
 
 
@@ -19,7 +21,9 @@ def test_the_heat_map_shows_cosines_on_one_scale_and_small_matrices_with_numbers
     with plots.figure(columns=2) as (_, (left, right)):
         plots.similarity_heatmap(left, torch.eye(8), "cosines")
         plots.similarity_heatmap(right, 30 * torch.randn(40, 40))
-        assert left.images[0].get_clim() == (-1, 1) and len(left.texts) == 64 and left.get_title() == "cosines"
+        assert (
+            left.images[0].get_clim() == (-1, 1) and len(left.texts) == 64 and left.get_title() == "cosines"
+        )
         assert right.images[0].get_clim()[1] > 1 and not right.texts
 
 

@@ -57,3 +57,20 @@ def test_bad_input(pairs):
         plots.retrieval_panel(pairs.images, pairs.scenes, torch.eye(6), [6])
     with pytest.raises(IndexError, match="query -1"):
         plots.search_panel(pairs.images, pairs.scenes, torch.eye(6), -1)
+
+
+def test_the_game_shows_the_sentences_in_the_given_order_and_never_beside_their_pictures(pairs):
+    order = [3, 0, 5, 1, 4, 2]
+    game = plots.matching_game(pairs.images, pairs.scenes, order)
+    for language in ("zh", "en"):
+        texts = captions(pairs.scenes, language)
+        assert re.findall(f'<span lang="{language}">([^<]*)</span>', game.html) == [texts[k] for k in order]
+    assert re.findall("<b>(.)</b>", game.html) == [*"123456", *"ABCDEF"]
+    assert re.findall('alt="([^"]*)"', game.html) == [f"图 {k} · picture {k}" for k in range(1, 7)]
+
+
+@pytest.mark.bad_input
+def test_a_game_without_a_proper_order(pairs):
+    for order in ([0, 1, 2], [0, 0, 1, 2, 3, 4]):
+        with pytest.raises(ValueError, match="every number below the number of scenes once"):
+            plots.matching_game(pairs.images, pairs.scenes, order)

@@ -5,8 +5,10 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "arrays": ["side_by_side"],
         "curves": ["recorded_spread", "training_curve"],
-        "pictures": ["Html", "picture_grid", "retrieval_panel", "search_panel"],
+        "labels": ["pair_table", "scene_labels"],
+        "pictures": ["Html", "matching_game", "picture_grid", "retrieval_panel", "search_panel"],
         "similarity": ["similarity_heatmap"],
         "style": ["COLORS", "figure"],
     },

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -14,6 +15,7 @@ from torch import Tensor
 from vlmlearn.world.captions import captions
 from vlmlearn.world.scenes import Scenes
 
+_GAP = 14  # pixels between figures
 Images = UInt8[np.ndarray, "batch 3 side side"] | UInt8[Tensor, "batch 3 side side"]
 
 
@@ -31,7 +33,7 @@ class Html:
         return self.text
 
 
-def picture_grid(images: Images, scenes: Scenes, *, variant: int = 0, size: int = 128) -> Html:
+def picture_grid(images: Images, scenes: Scenes, *, variant: int = 0, size: int = 170) -> Html:
     """Pictures, each with its sentence in Chinese and in English.
 
     Args:
@@ -50,7 +52,35 @@ def picture_grid(images: Images, scenes: Scenes, *, variant: int = 0, size: int 
         _figure(_picture(image, pair, size), _lines(pair), size)
         for image, pair in zip(images, both, strict=True)
     ]
-    return _row(figures, "\n".join(f"{zh}  {en}" for zh, en in both))
+    return _row(figures, "\n".join(f"{zh}  {en}" for zh, en in both), size, columns=4)
+
+
+def matching_game(images: Images, scenes: Scenes, order: Sequence[int]) -> Html:
+    """Numbered pictures, and below them their sentences in another order, with letters: who belongs to whom?
+
+    Args:
+        images, scenes: at most 26 of each.
+        order: A is the sentence of scene ``order[0]``, B that of ``order[1]``, and so on.
+
+    Raises:
+        ValueError: too many pictures, or an order that is no order of all of them.
+    """
+    if sorted(order) != list(range(len(scenes))) or len(images) != len(scenes) or len(scenes) > 26:
+        raise ValueError(
+            f"order is {list(order)} for {len(images)} images and {len(scenes)} scenes: expected every number "
+            "below the number of scenes once, and at most 26 of them"
+        )
+    figures = [
+        _figure(_picture(image, (f"图 {k}", f"picture {k}"), 128), f"<b>{k}</b>", 128)
+        for k, image in enumerate(images, 1)
+    ]
+    both = _sentences(scenes, 0)
+    lettered = [(chr(ord("A") + k), both[scene]) for k, scene in enumerate(order)]
+    row = _row(figures, "\n".join(f"{letter}  {zh}  {en}" for letter, (zh, en) in lettered), 128, columns=4)
+    sentences = "".join(
+        f'<p style="margin:6px 0"><b>{letter}</b> {_lines(pair)}</p>' for letter, pair in lettered
+    )
+    return Html(f'{row.html}<div style="font-size:13px;text-align:left">{sentences}</div>', row.text)
 
 
 def retrieval_panel(
@@ -78,7 +108,7 @@ def retrieval_panel(
                 f"<hr><b>#{rank}</b> {_lines(both[query])}<small>cos {similarity[query, query]:.2f}</small>"
             )
         rows.append(_figure(_picture(images[query], both[query], 128), lines, 190))
-    return _row(rows, f"{len(queries)} pictures with the sentence found for each")
+    return _row(rows, f"{len(queries)} pictures with the sentence found for each", 190, columns=3)
 
 
 def search_panel(
@@ -98,7 +128,7 @@ def search_panel(
         verdict = "✓" if found == query else "✗"
         line = f"<b>{verdict}</b> <small>cos {similarity[found, query]:.2f}</small>"
         figures.append(_figure(_picture(images[found], both[found], 110), line, 110))
-    row = _row(figures, f"{both[query][0]}  {both[query][1]}: the {top} best pictures")
+    row = _row(figures, f"{both[query][0]}  {both[query][1]}: the {top} best pictures", 110, columns=top)
     return Html(f"<p>{_lines(both[query])}</p>{row.html}", row.text)
 
 
@@ -119,7 +149,8 @@ def _lines(pair: tuple[str, str]) -> str:
 
 def _picture(image: np.ndarray | Tensor, alt: tuple[str, str], size: int) -> str:
     buffer = BytesIO()
-    imsave(buffer, np.asarray(image).transpose(1, 2, 0), format="png", metadata={"Software": None})
+    nameless: Any = {"Software": None}  # the same bytes, whatever wrote them
+    imsave(buffer, np.asarray(image).transpose(1, 2, 0), format="png", metadata=nameless)
     data = base64.b64encode(buffer.getvalue()).decode()
     return (
         f'<img src="data:image/png;base64,{data}" alt="{escape(" · ".join(alt))}" width="{size}" height="{size}" '
@@ -134,5 +165,7 @@ def _figure(picture: str, caption: str, width: int) -> str:
     )
 
 
-def _row(figures: list[str], text: str) -> Html:
-    return Html(f'<div style="display:flex;flex-wrap:wrap;gap:14px">{"".join(figures)}</div>', text)
+def _row(figures: list[str], text: str, width: int, columns: int) -> Html:
+    """Figures of this width side by side, at most ``columns`` of them, fewer where the page is narrow."""
+    style = f"display:flex;flex-wrap:wrap;gap:{_GAP}px;max-width:{columns * (width + _GAP)}px"
+    return Html(f'<div style="{style}">{"".join(figures)}</div>', text)

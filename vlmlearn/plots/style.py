@@ -24,7 +24,9 @@ _STYLE: dict[str, object] = {
 
 
 @contextmanager
-def figure(width: float = 5.0, height: float = 3.2, columns: int = 1) -> Iterator[tuple[Figure, list[Axes]]]:
+def figure(
+    width: float | int = 5.0, height: float | int = 3.2, columns: int = 1
+) -> Iterator[tuple[Figure, list[Axes]]]:
     """A figure in the book's style, shown when the ``with`` block ends.
 
         with figure(columns=2) as (fig, (left, right)):

@@ -1,5 +1,6 @@
 """The world as torch data: a data set for loaders, and picture–sentence pairs held in memory."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -124,7 +125,8 @@ def caption_pairs(
     ids = torch.stack([tokenizer.encode(texts, context_length) for texts in spoken], dim=1)
     images = torch.empty(size, 3, side, side, dtype=torch.uint8)
     steps = range(0, size, _STEP)
-    for start in tqdm(steps, desc="rendering") if len(steps) > 2 else steps:
+    quiet = len(steps) <= 2 or bool(os.environ.get("TQDM_DISABLE"))  # which notebook bars do not read
+    for start in tqdm(steps, desc="rendering", disable=quiet):
         part = slice(start, start + _STEP)
         images[part] = torch.from_numpy(render(scenes[part], side).images)
     return CaptionPairs(scenes, images, ids, list(zip(*spoken, strict=True)))

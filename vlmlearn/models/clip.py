@@ -36,7 +36,7 @@ class CLIPConfig:
         text_tower: "transformer", or "bag" for the mean of the words' embeddings: a tower that cannot know
             their order.
         embedding: width of the shared space.
-        pixel_mean, pixel_std: raw pixels (0–255) are standardised with these.
+        pixel_mean, pixel_std: raw pixels (0–255) are standardised with these; the defaults are the world's own.
         log_scale: initial logarithm of the scale 1/τ.
 
     Raises:
@@ -55,8 +55,8 @@ class CLIPConfig:
     text_layers: int = 2
     heads: int = 4
     embedding: int = 128
-    pixel_mean: float = 110.0
-    pixel_std: float = 60.0
+    pixel_mean: float = 101.0
+    pixel_std: float = 36.0
     log_scale: float = math.log(1 / 0.07)
 
     def __post_init__(self) -> None:
@@ -135,11 +135,12 @@ class TextTower(nn.Module):
         super().__init__()
         self.config = config
         self.words = nn.Embedding(config.vocabulary, config.text_width)
-        self.positions = nn.Parameter(torch.randn(config.context_length, config.text_width) * 0.02)
         nn.init.normal_(self.words.weight, std=0.05)
-        self.transformer = Transformer(
-            config.text_layers, config.text_width, config.heads, 2 * config.text_width
-        )
+        if config.text_tower == "transformer":
+            self.positions = nn.Parameter(torch.randn(config.context_length, config.text_width) * 0.02)
+            self.transformer = Transformer(
+                config.text_layers, config.text_width, config.heads, 2 * config.text_width
+            )
         self.norm = nn.LayerNorm(config.text_width)
         self.projection = nn.Linear(config.text_width, config.embedding, bias=False)
 

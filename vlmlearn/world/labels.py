@@ -42,8 +42,7 @@ def depth_maps(
     _check_one_each(scenes, instances)
     side = instances.shape[-1]
     rows = (np.arange(side, dtype=np.float32) + np.float32(0.5)) / np.float32(side)
-    base = np.clip(scenes.y + scenes.radius * np.float32(0.85), 0, 1)
-    ground, upright = _ground_depth(scenes, rows[None]), _ground_depth(scenes, base)
+    ground, upright = _ground_depth(scenes, rows[None]), _ground_depth(scenes, scenes.base)
     depth = np.where(instances == 0, ground[:, :, None], np.float32(0))
     for slot in range(upright.shape[1]):
         depth = np.where(instances == slot + 1, upright[:, slot, None, None], depth)

@@ -152,8 +152,10 @@ def _background(draws: Draws, side: int) -> Float32[np.ndarray, "batch 3 side si
     ground = _stretch(_stretch(blobs, side).swapaxes(2, 3), side).swapaxes(2, 3)
     ground = ground + _grain(side)[draws.integers("grain", _GRAINS)]
 
-    angle, frequency = draws.uniform("angle", (), 0.0, np.pi), draws.uniform("frequency", (), 0.15, 0.9)
-    step = frequency.astype(np.float64) * (64 / side * _PHASES / (2 * np.pi))
+    # In float64, so that rounding to whole steps hides in which last bit two machines' cosines differ.
+    angle = draws.uniform("angle", (), 0.0, np.pi).astype(np.float64)
+    frequency = draws.uniform("frequency", (), 0.15, 0.9).astype(np.float64)
+    step = frequency * (64 / side * _PHASES / (2 * np.pi))
     step_x, step_y = np.rint(np.stack([np.cos(angle), np.sin(angle)]) * step).astype(np.int32)
     pixel = np.arange(side, dtype=np.int32)
     phase = (step_x[:, None] * pixel)[:, :, None] + (step_y[:, None] * pixel)[:, None, :]

@@ -23,7 +23,7 @@ _CANDIDATES = 8  # layouts tried at once
 _CLOSEST = 0.7  # smallest allowed distance of two centres, in sums of their radii
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no single answer to "equal?"
 class Scenes:
     """A batch of scenes as arrays; objects go from far to near, and slots from ``count`` on are empty.
 
@@ -68,6 +68,11 @@ class Scenes:
         """int64 (batch, 4): shape and colour as one number, shape * 8 + colour."""
         return self.shape * len(COLORS) + self.color
 
+    @property
+    def base(self) -> np.ndarray:
+        """float32 (batch, 4): the height in the picture at which each object stands on the ground."""
+        return np.clip(_base(self.y, self.radius), 0, 1)
+
     def draws(self, purpose: str) -> Draws:
         """Random numbers for another use of these scenes ("caption", "question"), shared with no other."""
         return Draws(self.seed, f"{self.split}/{purpose}", self.index)
@@ -100,16 +105,24 @@ def sample_scenes(
     size = draws.integers("size", 2, (MAX_OBJECTS,))
     x, y = _sample_layout(draws, count, RADIUS[size])
 
-    # Painter's order: what stands lower in the picture is nearer, so it is drawn later. Empty slots go last.
-    order = np.argsort(np.where(np.arange(MAX_OBJECTS) < count[:, None], y, 9), axis=1, kind="stable")
-    pair, size, x, y = (np.take_along_axis(values, order, axis=1) for values in (pair, size, x, y))
     perspective = np.float32(0.88) + np.float32(0.3) * y
     radius = RADIUS[size] * perspective * draws.uniform("radius", (MAX_OBJECTS,), 0.93, 1.07)
+
+    # Painter's order: whose base is lower in the picture is nearer, so it is drawn later. Empty slots go last.
+    height = np.where(np.arange(MAX_OBJECTS) < count[:, None], _base(y, radius), 9)
+    order = np.argsort(height, axis=1, kind="stable")
+    pair, size, x, y, radius = (
+        np.take_along_axis(values, order, axis=1) for values in (pair, size, x, y, radius)
+    )
     turn = draws.integers("turn", TURNS, (MAX_OBJECTS,))
     far = draws.uniform("far", (), 5.0, 9.0)
     return Scenes(
         seed, split, index, count, pair // len(COLORS), pair % len(COLORS), size, x, y, radius, turn, far
     )
+
+
+def _base(y: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    return y + radius * np.float32(0.85)
 
 
 def _checked_indices(

@@ -38,7 +38,10 @@ def load_results(chapter: str) -> dict[str, Any]:
 def save_results(chapter: str, recipe: ModuleType, *, threads: int) -> Path:
     """Run ``recipe.run()`` and write what it returns, with the machine, the date, the seconds and the source's hash."""
     torch.set_num_threads(threads)
-    start = time.perf_counter()
+    start, made_by = (
+        time.perf_counter(),
+        recipe_hash(recipe),
+    )  # before the run: the files may change meanwhile
     values = recipe.run()
     results = {
         "chapter": chapter,
@@ -46,7 +49,7 @@ def save_results(chapter: str, recipe: ModuleType, *, threads: int) -> Path:
         "machine": machine(),
         "date": date.today().isoformat(),
         "seconds": round(time.perf_counter() - start),
-        "source_hash": recipe_hash(recipe),
+        "source_hash": made_by,
         **values,
     }
     path = RESULTS / f"{chapter}.json"

@@ -50,7 +50,7 @@ plots.picture_grid(render(scenes).images, scenes)
 # | 章 | 做什么 |
 # |---|---|
 # | **00** | **你在这里：认识数据，玩一局，训练第一个模型** |
-# | 00a–00c | 热身：像素和词怎样变成向量，注意力，很小的语言模型（即将推出） |
+# | 00a–00c | 入门：像素和词怎样变成向量，注意力，很小的语言模型（即将推出） |
 # | **01** | **哪句话配哪张图？写出 CLIP 的损失，训练一个真的 CLIP** |
 # | 02–03 | 双编码器的本领，SigLIP（即将推出） |
 # | 04–06 | 把图接到语言模型上：投影器、交叉注意力、Q-Former（即将推出） |
@@ -71,7 +71,7 @@ plots.picture_grid(render(scenes).images, scenes)
 # | Chapter | What we do |
 # |---|---|
 # | **00** | **you are here: meet the data, play a game, train a first model** |
-# | 00a–00c | warm-up: pixels and words become vectors, attention, a tiny language model (coming) |
+# | 00a–00c | on-ramp: pixels and words become vectors, attention, a tiny language model (coming) |
 # | **01** | **which text goes with which image? Write the CLIP loss, train a real CLIP** |
 # | 02–03 | dual encoders at work, SigLIP (coming) |
 # | 04–06 | joining pictures to a language model: projectors, cross-attention, Q-Former (coming) |
@@ -800,7 +800,7 @@ assert hits >= 4
 # | ★★ | 补上一到三行 | 10 分钟 |
 # | ★★★ | 自己写一个部件 | 20 分钟 |
 # | 🔧 | 一次训练出了毛病，把它修好 | 15 分钟 |
-# | ◇ | 开放实验，附评分要点 | 60 分钟 |
+# | ◇ | 开放实验，附评分标准 | 60 分钟 |
 
 # %% [markdown] lang="en"
 # ## 8 How this course works
@@ -822,7 +822,7 @@ assert hits >= 4
 # | ◇ | open lab, with a rubric | 60 min |
 
 # %% [markdown] lang="zh"
-# **热身章要读吗**？下面三题，会做哪题，就可以跳过哪章。
+# **入门章要读吗**？下面三题，会做哪题，就可以跳过哪章。
 #
 # 1. 把 `(8, 3, 64, 64)` 的图切成 16 × 16 的块，再过一个线性层，等价于哪一种卷积？
 # 2. 因果掩码加在 softmax 之前还是之后？为什么？
@@ -837,7 +837,7 @@ assert hits >= 4
 # </details>
 
 # %% [markdown] lang="en"
-# **Do you need the warm-up chapters?** Three questions; skip the chapter whose question you can answer.
+# **Do you need the on-ramp chapters?** Three questions; skip the chapter whose question you can answer.
 #
 # 1. Pictures of shape `(8, 3, 64, 64)` are cut into tiles of 16 × 16, each passed through a linear layer. Which convolution does the same?
 # 2. Does a causal mask go before or after the softmax, and why?
@@ -933,7 +933,7 @@ assert hits >= 4
 # - Radford 等，2021：[CLIP](https://arxiv.org/abs/2103.00020)。第 01 章的主角。
 # - Rogozhnikov，2022：[einops](https://openreview.net/forum?id=oapKSVM2bcj)。把形状写清楚的张量变换。
 #
-# **下一章**：热身的 00a 即将推出，现在可以直接读 01：哪句话配哪张图？你会写出 `clip_loss`，打开这一章的黑盒，让一个看得见形状的模型来玩你的那一局。
+# **下一章**：入门的 00a 即将推出，现在可以直接读 01：哪句话配哪张图？你会写出 `clip_loss`，打开这一章的黑盒，让一个看得见形状的模型来玩你的那一局。
 
 # %% [markdown] lang="en"
 # ## References
@@ -943,5 +943,5 @@ assert hits >= 4
 # - Radford et al. 2021: [CLIP](https://arxiv.org/abs/2103.00020). The hero of chapter 01.
 # - Rogozhnikov 2022: [einops](https://openreview.net/forum?id=oapKSVM2bcj). Tensor operations that spell out their shapes.
 #
-# **Next**: the warm-up chapter 00a is coming; you can read 01 right away: which text goes with which image? You write `clip_loss`, open this chapter's black box,
+# **Next**: the on-ramp chapter 00a is coming; you can read 01 right away: which text goes with which image? You write `clip_loss`, open this chapter's black box,
 # and let a model that sees shapes play your game.

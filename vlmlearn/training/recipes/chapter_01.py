@@ -155,7 +155,7 @@ def _over_seeds(*, steps: int, swaps: bool = False, normalize: bool = True, **op
     encoding = {} if normalize else {"normalize": False}
     for seed in SEEDS:
         model, history = train_clip(seed, steps, **options)
-        found = {"seconds": history.seconds, "loss": history.last(), "scale": float(model.log_scale.exp())}
+        found = {"seconds": history.seconds, "loss": history.last(), "scale": model.log_scale.exp().item()}
         for split in ("test", "compositional") if swaps else ("test",):
             recall = recall_at_k(similarity(model, gallery(split), **encoding))
             found |= {f"{split}_i2t": recall.image_to_text, f"{split}_t2i": recall.text_to_image}

@@ -112,3 +112,13 @@ def test_a_single_picture_needs_its_batch(labels):
     scenes: Scenes = sample_scenes(1)
     with pytest.raises(ValueError, match=r"expected \(1, side, side\)"):
         labels(scenes, render(scenes).instances[0])
+
+
+def test_what_hides_another_object_is_nearer():
+    scenes = sample_scenes(3000, split="test")
+    pictures = render(scenes)
+    depth = depth_maps(scenes, pictures.instances)
+    for k in range(len(scenes)):
+        on_screen = [depth[k][pictures.instances[k] == slot + 1] for slot in range(scenes.count[k])]
+        distances = [float(pixels[0]) for pixels in on_screen if pixels.size]
+        assert distances == sorted(distances, reverse=True)

@@ -85,7 +85,7 @@ def test_no_scenes_no_references():
     assert referring(sample_scenes(0)) == []
 
 
-@pytest.mark.parametrize(("language", "digest"), [("en", "8db61483aae95afb"), ("zh", "349ad25505bc0031")])
+@pytest.mark.parametrize(("language", "digest"), [("en", "f035c1e472a3de3d"), ("zh", "5b04499536751b95")])
 def test_references_stay_the_same_on_every_machine(language, digest):
     text = "\n".join(f"{r.text} {r.target}" for r in referring(sample_scenes(1000), language))
     assert hashlib.sha256(text.encode()).hexdigest()[:16] == digest

@@ -188,11 +188,11 @@ def test_impossible_sides(scenes, side):
 
 
 GOLDEN = {
-    "train": ("4ec7ed09d9d45fd7", "e7dd060330eb07de"),
-    "val": ("2116d30cc1b59d0f", "ad95acbd4b2bca03"),
-    "test": ("138ce1e386dd3c03", "799c600db2328adf"),
-    "compositional": ("f56377dfec2175b4", "51725beeda89f5e8"),
-    "all": ("cbb1c0e1bed3865b", "59db9a187aea587b"),
+    "train": ("6980deb1bf1bab39", "241d25b041d8dfa0"),
+    "val": ("86b7cf246f6098aa", "2b4443ab2f7f785d"),
+    "test": ("91f73bb993bf14fa", "2820304db64f451d"),
+    "compositional": ("bdcb543c1ed8ab41", "53ddd0e9ec685bb5"),
+    "all": ("e4b21c192ad33ddb", "6fb979571d41360f"),
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from book.project import BuildError, Project
 from book.source import Chapter
+from vlmlearn.training.recipes.source import syntax
 
 GONE = "gone"
 Outputs = list[list[dict[str, Any]]]  # of each code cell
@@ -60,7 +61,7 @@ def _module_hash(root: Path, name: str) -> str:
     path = root.joinpath(*name.split("."))
     for candidate in (path.with_suffix(".py"), path / "__init__.py"):
         if candidate.is_file():
-            return _short_hash(_canonical(ast.parse(candidate.read_text("utf-8"))).encode())
+            return _short_hash(syntax(ast.parse(candidate.read_text("utf-8"))).encode())
     return _short_hash(b"") if path.is_dir() else GONE  # a folder without __init__.py holds no code
 
 
@@ -75,27 +76,3 @@ def _outputs_hash(outputs: Outputs) -> str:
 
 def _short_hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
-
-
-def _canonical(node: Any) -> str:
-    """The syntax tree as text, without docstrings and empty fields, so that every Python gives the same.
-
-    ``ast.dump`` is not: it prints fields that some versions have and others lack.
-    """
-    if isinstance(node, list):
-        return "[" + ",".join(map(_canonical, node)) + "]"
-    if not isinstance(node, ast.AST):
-        return repr(node)
-    parts = []
-    for name, value in ast.iter_fields(node):
-        if name == "body" and isinstance(
-            node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-        ):
-            value = value[_has_docstring(node) :]
-        if value is not None and value != []:
-            parts.append(f"{name}={_canonical(value)}")
-    return f"{type(node).__name__}({','.join(parts)})"
-
-
-def _has_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    return ast.get_docstring(node, clean=False) is not None

@@ -13,7 +13,6 @@ Results go to ``vlmlearn/results/benchmarks.json``, each with the machine that i
 import importlib
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -23,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+
+from vlmlearn.training.recipes.record import machine as record_machine
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "vlmlearn" / "results" / "benchmarks.json"
@@ -79,13 +80,12 @@ def compare(ours: Variant, theirs: Variant, sizes: Sizes, tiny: Sizes, threads: 
     their_megabytes, _ = measure_memory(theirs, sizes, tiny, threads)
     workers = [_start("time", variant, [sizes], threads) for variant in (ours, theirs)]
     try:
-        seconds = [[_take_turn(worker) for worker in workers] for _ in range(1 + PAIRS)][
-            1:
-        ]  # the first warms up
+        turns = [[_take_turn(worker) for worker in workers] for _ in range(1 + PAIRS)]
     finally:
         for worker in workers:
             worker.communicate()  # closing its input ends it
-    our_seconds, their_seconds = map(list, zip(*seconds, strict=True))
+    # The first turns warm up.
+    our_seconds, their_seconds = map(list, zip(*turns[1:], strict=True))
     return Comparison(our_seconds, their_seconds, our_megabytes, their_megabytes)
 
 
@@ -109,18 +109,8 @@ def record(name: str, figures: dict[str, object], sizes: Sizes, threads: int = 2
 
 
 def machine(threads: int) -> dict[str, object]:
-    """What a time means only together with."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return {
-        "cpu": models[0] if models else platform.machine(),
-        "cores": os.cpu_count(),
-        "threads": threads,
-        "torch": torch.__version__,
-        "load_when_done": round(
-            os.getloadavg()[0], 1
-        ),  # about ``threads`` on a machine that was otherwise idle
-    }
+    """What a time means only together with; the load is about ``threads`` on an otherwise idle machine."""
+    return {**record_machine(), "threads": threads, "load_when_done": round(os.getloadavg()[0], 1)}
 
 
 def _median_and_range(values: list[float]) -> dict[str, float]:

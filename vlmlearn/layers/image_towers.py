@@ -10,10 +10,9 @@ from vlmlearn.layers.transformer import Transformer
 
 
 class PatchCNN(nn.Module):
-    """A small convolutional tower: 4×4 patches, residual blocks (He et al. 2016), then halved once more.
+    """A small convolutional tower: patches, residual blocks (He et al. 2016), then halved once more.
 
-    Convolutions learn local patterns from few examples, which is why this tower beats a ViT of equal cost
-    here.
+    A patch is 4×4 pixels and sees one more pixel on each side: an edge between two patches is seen by both.
 
     Args:
         width: channels after the patches; twice as many come out.
@@ -29,7 +28,7 @@ class PatchCNN(nn.Module):
         super().__init__()
         self.width = 2 * width
         self.layers = nn.Sequential(
-            _patches(3, width, 4),
+            _patches(3, width, 4, overlap=1),
             *(ResidualBlock(width) for _ in range(blocks[0])),
             _patches(width, 2 * width, 2),
             *(ResidualBlock(2 * width) for _ in range(blocks[1])),
@@ -98,9 +97,9 @@ class VisionTransformer(nn.Module):
         return self.transformer(tokens + self.positions)
 
 
-def _patches(channels: int, width: int, side: int) -> nn.Sequential:
-    """Each side×side patch to one vector: a convolution whose stride is its size."""
-    convolution = nn.Conv2d(channels, width, side, side, bias=False)
+def _patches(channels: int, width: int, side: int, overlap: int = 0) -> nn.Sequential:
+    """One vector for each side×side patch and its margin of ``overlap`` pixels: a convolution with stride ``side``."""
+    convolution = nn.Conv2d(channels, width, side + 2 * overlap, side, overlap, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU())
 
 

@@ -30,10 +30,11 @@ SOURCES = (
     *(f"training.{name}" for name in ("batches", "loop", "optimizers", "schedules", "recipes.chapter_01")),
 )
 SEEDS = (0, 1, 2)
-SCENES = 24_000
+SCENES = 36_000
+VARIANTS = 8
 BATCH = 192
-STEPS = 390
-SWEEP_STEPS = 100
+STEPS = 330
+SWEEP_STEPS = 80
 GALLERY = 1000
 TEMPERATURES = (1.0, 0.3, 0.1, 0.03, 0.01)
 WIDTHS = (2, 4, 8, 16, 32, 128)
@@ -49,6 +50,7 @@ def run() -> dict[str, Any]:
     return {
         "settings": {
             "scenes": SCENES,
+            "variants": VARIANTS,
             "batch": BATCH,
             "steps": STEPS,
             "sweep_steps": SWEEP_STEPS,
@@ -68,7 +70,7 @@ def run() -> dict[str, Any]:
 
 @cache
 def training_pairs() -> CaptionPairs:
-    return caption_pairs(SCENES, variants=4)
+    return caption_pairs(SCENES, variants=VARIANTS)
 
 
 @cache

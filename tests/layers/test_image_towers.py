@@ -26,13 +26,16 @@ def test_vit_gives_a_token_for_every_patch(patch):
     "tower", [PatchCNN(8, blocks=(0, 0)), VisionTransformer(32, 8, 16, layers=0, heads=2)]
 )
 def test_tokens_come_row_by_row(tower):
-    """Without blocks a token sees its own 8×8 pixels only: change those, and that token alone changes."""
+    """Without blocks a token sees its own 8×8 pixels (and the CNN a margin of one more): change the inside of
+    those, and that token alone changes."""
     tower.eval()
     images = torch.randn(1, 3, 32, 32)
     for row in range(4):
         for column in range(4):
             changed = images.clone()
-            changed[:, :, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8] += 5 * torch.randn(3, 8, 8)
+            changed[:, :, 8 * row + 1 : 8 * row + 7, 8 * column + 1 : 8 * column + 7] += 5 * torch.randn(
+                3, 6, 6
+            )
             moved = (tower(changed) - tower(images)).abs().amax((0, 2)) > 1e-6
             assert moved.nonzero().flatten().tolist() == [4 * row + column]
 

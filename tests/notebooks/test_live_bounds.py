@@ -49,6 +49,10 @@ def test_no_bound_holds_for_a_model_trained_on_wrong_sentences(name, request):
         pytest.skip("trains a whole chapter: run with --all-notebooks")
     environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "TQDM_DISABLE": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, name], env=environment, cwd=Project().root, capture_output=True, text=True
+        [sys.executable, "-c", PROGRAM, name],
+        env=environment,
+        cwd=Project().root,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr

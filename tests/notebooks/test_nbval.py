@@ -42,6 +42,7 @@ def nbval(path: Path) -> subprocess.CompletedProcess[str]:
         "--nbval",
         "--nbval-current-env",
         f"--nbval-cell-timeout={CELL_TIMEOUT}",
+        f"--nbval-sanitize-with={Path(__file__).parent / 'sanitize.cfg'}",
         "-p",
         "no:cacheprovider",
     ]
@@ -66,10 +67,19 @@ def test_prints_again_what_it_printed(chapter):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@pytest.mark.parametrize(("tags", "status"), [([], 1), (["nbval-ignore-output"], 0)])
-def test_nbval_compares_every_cell_but_the_live(tmp_path, tags, status):
-    output = nbformat.v4.new_output("stream", name="stdout", text="1\n")
-    cell = nbformat.v4.new_code_cell("print(2)", execution_count=1, outputs=[output], metadata={"tags": tags})
+@pytest.mark.parametrize(
+    ("program", "tags", "status"),
+    [
+        ("print(2)", [], 1),
+        ("print(2)", ["nbval-ignore-output"], 0),
+        ('print(\'<img src="data:image/png;base64,AAA=" alt="a">\')', [], 0),
+        ('print(\'<img src="data:image/png;base64,AAA=" alt="b">\')', [], 1),
+    ],
+)
+def test_nbval_compares_every_cell_but_the_live_and_all_but_pictures(tmp_path, program, tags, status):
+    text = '<img src="data:image/png;base64,BBB=" alt="a">\n' if "img" in program else "1\n"
+    output = nbformat.v4.new_output("stream", name="stdout", text=text)
+    cell = nbformat.v4.new_code_cell(program, execution_count=1, outputs=[output], metadata={"tags": tags})
     path = tmp_path / "toy.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=KERNEL), path)
     assert nbval(path).returncode == status

@@ -78,7 +78,9 @@ def check_rules(scenes: Scenes) -> None:
         for second in range(first + 1, 4):
             both = scenes.count > second
             assert (scenes.pair[both, first] != scenes.pair[both, second]).all()
-            assert (scenes.base[both, first] <= scenes.base[both, second]).all()  # painter's order: far to near
+            assert (
+                scenes.base[both, first] <= scenes.base[both, second]
+            ).all()  # painter's order: far to near
             apart = np.hypot(
                 *(getattr(scenes, v)[both, first] - getattr(scenes, v)[both, second] for v in "xy")
             )

@@ -151,7 +151,8 @@ with plots.figure(4.2, 3.2) as (_, [axes]):
 # \mathcal{L} = -\frac{1}{2N}\sum_{i=1}^{N}\left[\log\frac{e^{L_{ii}}}{\sum_j e^{L_{ij}}} + \log\frac{e^{L_{ii}}}{\sum_j e^{L_{ji}}}\right],\qquad L_{ij} = s\cos(\text{image}_i, \text{text}_j)
 # $$
 #
-# 与对角线上同行或同列的其余 $N-1$ 项，就是**负样本**（negative）：没有人挑选它们，它们只是恰好在同一个批次里。
+# 同一行或同一列里，对角线以外的 $N-1$ 项就是**负样本**（negative）。没有人挑选它们，它们只是恰好在同一个**批次**（batch）里，
+# 也就是同一步里一起训练的那些对。
 
 # %% [markdown] lang="en"
 # ## 2 Naive first, then right
@@ -166,7 +167,8 @@ with plots.figure(4.2, 3.2) as (_, [axes]):
 # \mathcal{L} = -\frac{1}{2N}\sum_{i=1}^{N}\left[\log\frac{e^{L_{ii}}}{\sum_j e^{L_{ij}}} + \log\frac{e^{L_{ii}}}{\sum_j e^{L_{ji}}}\right],\qquad L_{ij} = s\cos(\text{image}_i, \text{text}_j)
 # $$
 #
-# The $N-1$ other entries of a row or column are the **negatives**. Nobody chose them; they happen to be in the same batch.
+# The $N-1$ other entries of a row or column are the **negatives**. Nobody chose them; they happen to be in the same **batch**, the pairs that
+# are trained together in one step.
 
 
 # %%

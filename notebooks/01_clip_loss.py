@@ -353,7 +353,7 @@ print(f"{familiar.sum()} of {len(familiar)} captions occur in training, {(~famil
 
 # %% [markdown] lang="en"
 # More than a third of the captions were heard in training, nearly all of scenes with one or two objects: there is not much one can
-# say about those. So after training we score the captions never heard a second time, on their own.
+# say about those. So after training we also score, on their own, the captions that were never heard.
 #
 # The loss is one line. The training loop is `fit`, the same in every chapter: the learning rate rises, then falls, and the scale is
 # clamped after each step.

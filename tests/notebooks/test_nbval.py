@@ -57,9 +57,8 @@ def nbval(path: Path) -> subprocess.CompletedProcess[str]:
         "/dev/null",
         str(path),
     ]
-    return subprocess.run(
-        command, cwd=PROJECT.root, env=environment(PROJECT), capture_output=True, text=True, check=False
-    )
+    ours = {**environment(PROJECT), "PYTEST_ADDOPTS": ""}  # options of this run are not options of that one
+    return subprocess.run(command, cwd=PROJECT.root, env=ours, capture_output=True, text=True, check=False)
 
 
 def test_prints_again_what_it_printed(chapter):

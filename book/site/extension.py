@@ -1,0 +1,53 @@
+"""What our book adds to Sphinx: language switch, links between the languages, Chinese search, local MathJax."""
+
+import importlib.util
+import shutil
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+from book.site.search import SearchChinese
+
+OTHER = {"zh": "en", "en": "zh"}
+MATHJAX = ("tex-svg.js", "input/tex/extensions")  # SVG needs no fonts, which browsers may refuse to file://
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Called by Sphinx."""
+    app.add_config_value("vlmlearn_address", "", "html")
+    app.add_search_language(SearchChinese)
+    app.connect("html-page-context", add_languages)
+    app.connect("build-finished", copy_mathjax)
+    app.config.mathjax_path = f"mathjax/{MATHJAX[0]}"  # type: ignore[attr-defined]
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def add_languages(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Tell templates and search engines where the same page stands in the other language."""
+    language = (app.config.language or "en")[:2]
+    site = f"{context['content_root']}.."  # from this page to the folder that holds both books
+    context["reader_language"] = language
+    context["other_language"] = OTHER[language]
+    context["other_page"] = f"{site}/{OTHER[language]}/{page}.html"
+    root = app.config.vlmlearn_address or site
+    addresses = {code: f"{root}/{code}/{page}.html" for code in ("zh", "en")}
+    addresses["x-default"] = f"{root}/index.html" if page == "index" else addresses["en"]
+    context["metatags"] = context.get("metatags", "") + "".join(
+        f'<link rel="alternate" hreflang="{code}" href="{address}">\n' for code, address in addresses.items()
+    )
+
+
+def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
+    """Put the MathJax of the package sphinx-mathjax-offline, as far as we use it, beside the pages."""
+    spec = importlib.util.find_spec("sphinx-mathjax-offline")
+    if error is not None or spec is None or spec.origin is None:
+        return
+    source = Path(spec.origin).parent / "static" / "mathjax"
+    target = Path(app.outdir) / "_static" / "mathjax"
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(source / MATHJAX[0], target)
+    shutil.copytree(source / MATHJAX[1], target / MATHJAX[1], dirs_exist_ok=True)

@@ -141,7 +141,9 @@ def _function(node: ast.FunctionDef, module: Module, language: str) -> list[str]
 
 
 def _class(node: ast.ClassDef, module: Module, language: str) -> list[str]:
-    fields = [s for s in node.body if isinstance(s, ast.AnnAssign) and not ast.unparse(s.target).startswith("_")]
+    fields = [
+        s for s in node.body if isinstance(s, ast.AnnAssign) and not ast.unparse(s.target).startswith("_")
+    ]
     methods = [s for s in node.body if isinstance(s, ast.FunctionDef)]
     parents = ", ".join(map(ast.unparse, node.bases))
     code = [f"class {node.name}({parents}):" if parents else f"class {node.name}:"]

@@ -40,7 +40,9 @@ def build(out: Path, project: Project, *, address: str = "") -> None:
             Jupyter Book warns or fails; the site of the earlier build then stays.
     """
     if out.exists() and any(out.iterdir()) and not (out / ".nojekyll").exists():
-        raise BuildError(f"{out} holds something else than a site: choose an empty or a new folder with --out")
+        raise BuildError(
+            f"{out} holds something else than a site: choose an empty or a new folder with --out"
+        )
     with tempfile.TemporaryDirectory(prefix="vlmlearn-site-") as folder:
         work = Path(folder)
         for language in LANGUAGES:
@@ -97,6 +99,7 @@ def configuration(language: str, project: Project, address: str = "") -> dict[st
     config["repository"] = repository
     config["sphinx"]["config"] |= {
         "language": LOCALE[language],
+        "html_favicon": str(SITE / "static" / "icon.svg"),
         "html_static_path": [str(SITE / "static")],
         "templates_path": [str(SITE / "templates")],
         "vlmlearn_address": address.rstrip("/"),
@@ -138,4 +141,6 @@ def _run_jupyter_book(work: Path) -> None:
     printed = {language: process.communicate()[0] for language, process in processes.items()}
     failed = [language for language, process in processes.items() if process.returncode]
     if failed:
-        raise BuildError("\n".join(f"{language}: Jupyter Book failed\n{printed[language]}" for language in failed))
+        raise BuildError(
+            "\n".join(f"{language}: Jupyter Book failed\n{printed[language]}" for language in failed)
+        )

@@ -30,7 +30,9 @@ def parts() -> list[Part]:
         raise BuildError(f"parts.yml: chapter {unknown[0]!r} is not in chapters.yml")
     places = [numbers.index(start) for start in starts]
     if places != sorted(places) or places[0] != 0:
-        raise BuildError(f"parts.yml: parts start at {starts}, expected the order of chapters.yml from its first")
+        raise BuildError(
+            f"parts.yml: parts start at {starts}, expected the order of chapters.yml from its first"
+        )
     ends = [*places[1:], len(numbers)]
     return [
         Part({code: row[code] for code in LANGUAGES}, tuple(numbers[place:end]))

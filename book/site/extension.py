@@ -19,8 +19,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("vlmlearn_address", "", "html")
     app.add_search_language(SearchChinese)
     app.connect("html-page-context", add_languages)
+    app.connect("html-page-context", drop_thebe)
     app.connect("build-finished", copy_mathjax)
-    app.config.mathjax_path = f"mathjax/{MATHJAX[0]}"  # type: ignore[attr-defined]
+    app.config.mathjax_path = f"mathjax/{MATHJAX[0]}"
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -39,6 +40,14 @@ def add_languages(
     context["metatags"] = context.get("metatags", "") + "".join(
         f'<link rel="alternate" hreflang="{code}" href="{address}">\n' for code, address in addresses.items()
     )
+
+
+def drop_thebe(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Leave out the scripts for running cells on a server, which Jupyter Book adds to every page unasked."""
+    scripts = context["script_files"]
+    context["script_files"] = [s for s in scripts if "thebe" not in f"{s.filename}{s.attributes}".lower()]
 
 
 def copy_mathjax(app: Sphinx, error: Exception | None) -> None:

@@ -1,10 +1,10 @@
 """The chapters as a picture: an SVG drawn from the plan, with links, readable on light and dark pages.
 
-    ●  Getting started            a part: its title, and below it one card a chapter
-    │  ┌──────┐ ┌──────┐
-    │  │00    │ │00a   │          filled: there to read; dashed: still to come
-    │  └──────┘ └──────┘
-    ●  One space for both
+●  Getting started            a part: its title, and below it one card a chapter
+│  ┌──────┐ ┌──────┐
+│  │00    │ │00a   │          filled: there to read; dashed: still to come
+│  └──────┘ └──────┘
+●  Contrastive learning
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from unicodedata import east_asian_width
 from book.chapters import Planned
 from book.site.contents import Part
 
-CARD_HEIGHT = 66
+CARD_HEIGHT = 66  # with a title of two lines, the usual case
 GAP = 10
 MARGIN = 30  # left of the cards, for the line that joins the parts
 TITLE_HEIGHT = 34
@@ -46,14 +46,19 @@ def chapter_map(
     drawn, stations, top = [], [], 4.0
     for part in parts:
         stations.append(top + 16)
-        drawn.append(f'<text class="part" x="{MARGIN}" y="{top + 21:g}">{escape(part.title[language])}</text>')
+        drawn.append(
+            f'<text class="part" x="{MARGIN}" y="{top + 21:g}">{escape(part.title[language])}</text>'
+        )
         top += TITLE_HEIGHT
-        for place, number in enumerate(part.chapters):
-            row, column = divmod(place, columns)
-            x, y = MARGIN + column * (card + GAP), top + row * (CARD_HEIGHT + GAP)
-            drawn.append(_card(planned[number], language, links.get(number), x, y, card))
-        rows = -(-len(part.chapters) // columns)
-        top += rows * (CARD_HEIGHT + GAP) + 6
+        for start in range(0, len(part.chapters), columns):
+            row = [planned[number] for number in part.chapters[start : start + columns]]
+            longest = max(len(_title(chapter, language, card)) for chapter in row)
+            height = CARD_HEIGHT + LINE * max(0, longest - 2)
+            for column, chapter in enumerate(row):
+                box = (MARGIN + column * (card + GAP), top, card, height)
+                drawn.append(_card(chapter, language, links.get(chapter.number), box))
+            top += height + GAP
+        top += 6
     line = f'<path class="line" d="M10 {stations[0]:g}V{stations[-1]:g}"/>'
     dots = [f'<circle class="dot" cx="10" cy="{y:g}" r="6"/>' for y in stations]
     head = (
@@ -63,9 +68,7 @@ def chapter_map(
     return "\n".join([head, f"<title>{NAME[language]}</title>", line, *dots, *drawn, "</svg>"])
 
 
-def alt(
-    language: str, chapters: Sequence[Planned], parts: Sequence[Part], links: Mapping[str, str]
-) -> str:
+def alt(language: str, chapters: Sequence[Planned], parts: Sequence[Part], links: Mapping[str, str]) -> str:
     """The map in words: every part with its chapters, and which of them can be read."""
     titles = {chapter.number: chapter.title[language] for chapter in chapters}
     colon, comma, stop, opening, closing = "：，。（）" if language == "zh" else (": ", ", ", ". ", " (", ")")
@@ -89,15 +92,21 @@ def wrap(text: str, width: float) -> list[str]:
     return [*lines, line.rstrip()]
 
 
-def _card(chapter: Planned, language: str, link: str | None, x: float, y: float, width: float) -> str:
-    lines = wrap(chapter.title[language], (width - 16) / FONT)
+def _title(chapter: Planned, language: str, width: float) -> list[str]:
+    return wrap(chapter.title[language], (width - 16) / FONT)
+
+
+def _card(chapter: Planned, language: str, link: str | None, box: tuple[float, float, float, float]) -> str:
+    x, y, width, height = box
+    lines = _title(chapter, language, width)
     text = "".join(
-        f'<tspan x="{x + 9:g}" y="{y + 36 + k * LINE:g}">{escape(line)}</tspan>' for k, line in enumerate(lines)
+        f'<tspan x="{x + 9:g}" y="{y + 36 + k * LINE:g}">{escape(line)}</tspan>'
+        for k, line in enumerate(lines)
     )
     state = READY if link else COMING
     card = (
         f"<title>{escape(chapter.question[language])}</title>"
-        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{CARD_HEIGHT}" rx="7"/>'
+        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="7"/>'
         f'<text class="number" x="{x + 9:g}" y="{y + 18:g}">{chapter.number}</text>'
         f'<text class="state" x="{x + width - 9:g}" y="{y + 18:g}">{state[language]}</text>'
         f'<text class="title">{text}</text>'
@@ -111,9 +120,9 @@ def _pieces(text: str) -> list[str]:
     """What must stay on one line: a Latin word with the space after it, or one Chinese character."""
     found: list[str] = []
     for character in text:
-        if found and not _wide(character) and not _wide(found[-1][-1]) and not found[-1].endswith((" ", "–")):
-            found[-1] += character
-        elif found and character in "，。？！：；、）":  # no line starts with these
+        last = found[-1][-1] if found else " "
+        in_word = not _wide(character) and not _wide(last) and last not in " –"
+        if found and (in_word or character in "，。？！：；、）"):  # no line starts with these
             found[-1] += character
         else:
             found.append(character)

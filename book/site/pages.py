@@ -12,7 +12,10 @@ from book.site.map import COMING, chapter_map
 
 GLOSSARY = Path(__file__).parents[1] / "glossary.yml"
 TABLE_HEAD = {"zh": "| | 章 | 问题 |", "en": "| | Chapter | Question |"}
-SIZES = {"wide": (4, 720), "narrow": (2, 360)}  # columns and pixels of the map; the style sheet shows one of them
+SIZES = {
+    "wide": (4, 720),
+    "narrow": (2, 360),
+}  # columns and pixels of the map; the style sheet shows one of them
 
 
 def generated(language: str, chapters: Sequence[str]) -> dict[str, str]:
@@ -40,10 +43,13 @@ def maps(language: str, chapters: Sequence[str]) -> str:
 
 
 def table(language: str, chapters: Sequence[str]) -> str:
-    """Number, title and question of every chapter, as a Markdown table."""
+    """Number, title and question of every chapter, by part, as a Markdown table."""
     files = {name.split("_")[0]: f"{name}.ipynb" for name in chapters}
     lines = [TABLE_HEAD[language], "|---|---|---|"]
+    starts = {part.chapters[0]: part.title[language] for part in parts()}
     for chapter in plan():
+        if chapter.number in starts:
+            lines.append(f"| | **{starts[chapter.number]}** | |")
         title = chapter.title[language]
         if chapter.number in files:
             title = f"[{title}]({files[chapter.number]})"

@@ -1,6 +1,7 @@
 """What our book adds to Sphinx: language switch, links between the languages, Chinese search, local MathJax."""
 
 import importlib.util
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", add_languages)
     app.connect("html-page-context", drop_thebe)
     app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", write_texts)
     app.config.mathjax_path = f"mathjax/{MATHJAX[0]}"
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -60,3 +62,15 @@ def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
     target.mkdir(parents=True, exist_ok=True)
     shutil.copy2(source / MATHJAX[0], target)
     shutil.copytree(source / MATHJAX[1], target / MATHJAX[1], dirs_exist_ok=True)
+
+
+def write_texts(app: Sphinx, error: Exception | None) -> None:
+    """Write the prose of every page into one script, from which the search page shows the found sentences."""
+    if error is not None:
+        return
+    texts = {}
+    for page in sorted(app.env.found_docs):
+        prose = app.env.get_doctree(page).findall(lambda n: isinstance(n, nodes.title | nodes.paragraph))
+        texts[page] = " ".join(" ".join(node.astext().split()) for node in prose)
+    script = f"const PAGE_TEXTS = {json.dumps(texts, ensure_ascii=False)};\n"
+    (Path(app.outdir) / "_static" / "texts.js").write_text(script, "utf-8")

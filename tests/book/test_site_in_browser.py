@@ -134,6 +134,14 @@ def test_chinese_is_found_also_inside_a_sentence(browser, site):
     assert browser.search(site.root, "zh", "青铜器") == []
 
 
+@pytest.mark.parametrize(("language", "words"), [("zh", some_sentence_word()), ("en", "GUESSING")])
+def test_a_result_shows_the_sentence(browser, site, language, words):
+    browser.search(site.root, language, words)
+    browser.wait("document.querySelector('#search-results p.excerpt mark')")
+    shown = browser.run("return document.querySelector('#search-results p.excerpt').innerText")
+    assert words.lower() in shown.lower() and len(shown) > 2 * len(words)
+
+
 def test_english_is_found(browser, site):
     assert "glossary" in browser.search(site.root, "en", "temperature")
     assert CHAPTERS[0] in browser.search(site.root, "en", "guessing")

@@ -125,7 +125,9 @@ def test_what_is_asked_for_is_pinned_and_the_pin_is_allowed():
 
 
 def test_versions_have_lower_bounds_only():
-    assert not [str(r) for r in requirements() if [s.operator for s in r.specifier] != [">="]]
+    """But for Jupyter Book, whose version 2 is another program."""
+    bounded = [r for r in requirements() if r.name != "jupyter-book"]
+    assert not [str(r) for r in bounded if [s.operator for s in r.specifier] != [">="]]
 
 
 def test_torch_is_pinned_for_every_build_of_it_and_torchvision_is_not_wanted():

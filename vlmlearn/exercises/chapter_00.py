@@ -12,7 +12,9 @@ from vlmlearn.messages import Message
 Pixels = np.ndarray
 
 
-def to_channels_last(images: UInt8[np.ndarray, "batch 3 side side"]) -> UInt8[np.ndarray, "batch side side 3"]:
+def to_channels_last(
+    images: UInt8[np.ndarray, "batch 3 side side"],
+) -> UInt8[np.ndarray, "batch side side 3"]:
     """Pictures with their channels last, as matplotlib draws them."""
     return rearrange(images, "batch c h w -> batch h w c")
 
@@ -22,7 +24,9 @@ def contact_sheet(images: UInt8[np.ndarray, "batch 3 side side"], columns: int) 
     return rearrange(images, "(row column) c h w -> (row h) (column w) c", column=columns)
 
 
-def _pictures(generator: np.random.Generator, count: int, side: int) -> UInt8[np.ndarray, "count 3 side side"]:
+def _pictures(
+    generator: np.random.Generator, count: int, side: int
+) -> UInt8[np.ndarray, "count 3 side side"]:
     return generator.integers(0, 256, (count, 3, side, side), dtype=np.uint8)
 
 
@@ -36,7 +40,13 @@ def _single_pictures(seed: int) -> Iterator[Case]:
 def _sheets(seed: int) -> Iterator[Case]:
     generator = np.random.default_rng(seed)
     one = Message("只有一行。", "A single row.")
-    for count, side, columns, about in ((1, 2, 1, one), (3, 2, 3, one), (4, 2, 2, None), (6, 4, 3, None), (8, 3, 4, None)):
+    for count, side, columns, about in (
+        (1, 2, 1, one),
+        (3, 2, 3, one),
+        (4, 2, 2, None),
+        (6, 4, 3, None),
+        (8, 3, 4, None),
+    ):
         yield Case((_pictures(generator, count, side), columns), about)
 
 
@@ -140,13 +150,16 @@ TO_CHANNELS_LAST = Exercise(
     ),
     properties=(
         Property(
-            lambda function, images: np.array_equal(np.sort(function(images), axis=None), np.sort(images, axis=None)),
+            lambda function, images: np.array_equal(
+                np.sort(function(images), axis=None), np.sort(images, axis=None)
+            ),
             zh="换轴只移动像素，不改动、不丢失、不重复。",
             en="moving axes moves pixels; none is changed, lost or repeated.",
         ),
         Property(
             lambda function, images: all(
-                np.array_equal(function(images)[..., c].sum((1, 2)), images[:, c].sum((1, 2))) for c in range(3)
+                np.array_equal(function(images)[..., c].sum((1, 2)), images[:, c].sum((1, 2)))
+                for c in range(3)
             ),
             zh="每个通道的像素还在同一个通道里。",
             en="the pixels of a channel stay in that channel.",
@@ -209,7 +222,9 @@ CONTACT_SHEET = Exercise(
         ),
         Mistake(
             "reshape_after_channels_last",
-            lambda images, columns: rearrange(images, "b c h w -> b h w c").reshape(_sheet_shape(images, columns)),
+            lambda images, columns: rearrange(images, "b c h w -> b h w c").reshape(
+                _sheet_shape(images, columns)
+            ),
             zh="通道放对了，可接着的 `reshape` 只是把一张图的像素行一段段接下去。并排的两张图，同一行像素要挨在一起：先换轴再合并。",
             en="The channels are right, but the `reshape` after it merely strings one picture's pixel rows together. In pictures side by side, "
             "equal pixel rows are neighbours: move the axes before you join them.",
@@ -258,7 +273,8 @@ CONTACT_SHEET = Exercise(
         ),
         Property(
             lambda function, images, columns: np.array_equal(
-                function(images, columns)[-images.shape[2] :, -images.shape[3] :], images[-1].transpose(1, 2, 0)
+                function(images, columns)[-images.shape[2] :, -images.shape[3] :],
+                images[-1].transpose(1, 2, 0),
             ),
             zh="右下角就是最后一张图。",
             en="the lower right corner is the last picture.",

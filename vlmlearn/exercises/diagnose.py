@@ -103,9 +103,7 @@ def _unlisted(
     """No listed mistake: gradients, NaN, another exercise's answer, a property, the smallest failing case."""
     cases = tuple(exercise.cases(seed))
     wrong = [
-        i
-        for i, (e, f) in enumerate(zip(expected, found, strict=True))
-        if not same_values(e.value, f.value)
+        i for i, (e, f) in enumerate(zip(expected, found, strict=True)) if not same_values(e.value, f.value)
     ]
     if not wrong:
         names_ = {n: None for e, f in zip(expected, found, strict=True) for n in different_gradients(e, f)}

@@ -76,7 +76,9 @@ def own_line(error: BaseException, function: Callable[..., Any]) -> tuple[int, s
     code = getattr(function, "__code__", None)
     home = code.co_filename if code else None
     frames = list(_frames(error.__traceback__))
-    mine = [frame for frame in frames if frame[0] == home] or [frame for frame in frames if _foreign(frame[0])]
+    mine = [frame for frame in frames if frame[0] == home] or [
+        frame for frame in frames if _foreign(frame[0])
+    ]
     if not mine:
         return None
     file, line = mine[-1]

@@ -48,14 +48,16 @@ def run(function: Callable[..., Any], case: Case, parameters: list[str]) -> Outc
         leaves = dict(zip(parameters, _copies(case), strict=True))
         for name in case.gradient:
             leaves[name].requires_grad_()
-        return Outcome(value, _gradients(function(*leaves.values()), [leaves[n] for n in case.gradient], case))
+        return Outcome(
+            value, _gradients(function(*leaves.values()), [leaves[n] for n in case.gradient], case)
+        )
 
 
 def complaint(expected: Any, value: Any) -> str | None:
     """In which respect ``value`` is not the kind of thing expected: type, shape, dtype or device."""
     if isinstance(expected, float):
         number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-        return None if number or is_array(value) and value.ndim == 0 else "type"
+        return None if number or (is_array(value) and value.ndim == 0) else "type"
     if not isinstance(value, type(expected)):
         return "type"
     if tuple(value.shape) != tuple(expected.shape):

@@ -50,11 +50,16 @@ def not_a_function(exercise: Exercise, kind: str, value: Any) -> Verdict:
         ),
         "value": (
             Message(f"这是一个 `{what}`，不是函数。", f"this is a `{what}`, not a function."),
-            Message("传函数本身，后面不加括号。", "Pass the function itself, without brackets after its name."),
+            Message(
+                "传函数本身，后面不加括号。", "Pass the function itself, without brackets after its name."
+            ),
         ),
         "generator": (
             Message("这是一个生成器。", "this is a generator."),
-            Message("把 `yield` 换成 `return`，一次返回整个结果。", "Use `return` for the whole result instead of `yield`."),
+            Message(
+                "把 `yield` 换成 `return`，一次返回整个结果。",
+                "Use `return` for the whole result instead of `yield`.",
+            ),
         ),
         "coroutine": (
             Message("这是一个协程。", "this is a coroutine."),
@@ -92,7 +97,9 @@ def recursion(exercise: Exercise, line: tuple[int, str] | None) -> Verdict:
         exercise.name,
         "raised",
         Message("函数不停地调用自己。", "it calls itself without end."),
-        Message("递归没有出口，或者根本不需要递归。", "The recursion has no way out, or there should be none."),
+        Message(
+            "递归没有出口，或者根本不需要递归。", "The recursion has no way out, or there should be none."
+        ),
         _at(line, "RecursionError"),
     )
 
@@ -132,12 +139,16 @@ def other_kind(exercise: Exercise, what: str, expected: Any, value: Any, case: C
     }[what]
     body = None
     if what == "shape" and tuple(value.shape) == tuple(expected.shape)[::-1]:
-        body = Message("正好反过来了：是不是多了或少了一次转置？", "Just the other way round: one transposition too many or too few?")
+        body = Message(
+            "正好反过来了：是不是多了或少了一次转置？",
+            "Just the other way round: one transposition too many or too few?",
+        )
     if what == "dtype":
         body = Message("结果的 dtype 应当跟输入一致。", "The result should keep the dtype of the input.")
     given = _given(exercise, case)
     detail = Message(
-        f"{given}\n应为  {_kind(expected)}\n得到  {_kind(value)}", f"{given}\nexpected  {_kind(expected)}\nreturned  {_kind(value)}"
+        f"{given}\n应为  {_kind(expected)}\n得到  {_kind(value)}",
+        f"{given}\nexpected  {_kind(expected)}\nreturned  {_kind(value)}",
     )
     return verdict(exercise.name, what, title, body, detail)
 
@@ -212,7 +223,9 @@ def broken_property(exercise: Exercise, rule: Property, case: Case, expected: An
     )
 
 
-def wrong_values(exercise: Exercise, wrong: int, total: int, case: Case, expected: Any, value: Any) -> Verdict:
+def wrong_values(
+    exercise: Exercise, wrong: int, total: int, case: Case, expected: Any, value: Any
+) -> Verdict:
     about = {language: case.about.text(language) if case.about else "" for language in LANGUAGES}
     return verdict(
         exercise.name,
@@ -243,7 +256,8 @@ def with_output(found: Verdict, printed: Printed) -> Verdict:
         Message(quoted, quoted),
     ).message
     texts = {
-        key: f"{getattr(found.message, key)}\n{getattr(extra, key)}" for key in ("zh", "en", "html_zh", "html_en")
+        key: f"{getattr(found.message, key)}\n{getattr(extra, key)}"
+        for key in ("zh", "en", "html_zh", "html_en")
     }
     return replace(found, message=Message(**texts))
 
@@ -282,6 +296,12 @@ def _small(value: Any) -> str:
 def _kind(value: Any) -> str:
     if is_array(value):
         kind = "tensor" if isinstance(value, torch.Tensor) else "array"
-        device = f" on {value.device}" if isinstance(value, torch.Tensor) and value.device.type != "cpu" else ""
+        device = (
+            f" on {value.device}" if isinstance(value, torch.Tensor) and value.device.type != "cpu" else ""
+        )
         return f"{kind} {tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}{device}"
-    return f"{type(value).__name__} {shorten(repr(value), 60)}" if isinstance(value, str | int | float) else type(value).__name__
+    return (
+        f"{type(value).__name__} {shorten(repr(value), 60)}"
+        if isinstance(value, str | int | float)
+        else type(value).__name__
+    )

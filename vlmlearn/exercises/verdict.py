@@ -45,7 +45,11 @@ class Verdict:
 
 
 def verdict(
-    exercise: str, kind: str, title: Message, body: Message | None = None, detail: Message | None = None,
+    exercise: str,
+    kind: str,
+    title: Message,
+    body: Message | None = None,
+    detail: Message | None = None,
     mistake: str | None = None,
 ) -> Verdict:
     """Put a verdict together.
@@ -72,7 +76,9 @@ def _indent(text: str) -> str:
 
 def _html(kind: str, head: str, body: str, detail: str) -> str:
     parts = [f"<b>{escape(head)}</b>"]
-    parts += [f'<div style="margin-top:4px">{CODE.sub(_code, escape(line))}</div>' for line in body.splitlines()]
+    parts += [
+        f'<div style="margin-top:4px">{CODE.sub(_code, escape(line))}</div>' for line in body.splitlines()
+    ]
     if detail:
         parts.append(f'<pre style="margin:6px 0 0;white-space:pre-wrap">{escape(detail)}</pre>')
     colour = COLOURS.get(kind, WRONG_COLOUR)

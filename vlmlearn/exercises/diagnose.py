@@ -72,7 +72,7 @@ def _unfit(exercise: Exercise, function: Any) -> Verdict | None:
 
 def _try(exercise: Exercise, function: Callable[..., Any], seed: int) -> Verdict:
     parameters, cases = exercise.parameters, tuple(exercise.cases(seed))
-    found = []
+    found: list[Outcome] = []
     for case in cases:
         try:
             outcome = run(function, case, parameters)

@@ -1,4 +1,4 @@
-"""Every exercise: the reference passes, right variants pass, every mistake is told apart and named, in two languages."""
+"""Every exercise: the reference passes, right variants pass, every mistake is named, in two languages."""
 
 import itertools
 

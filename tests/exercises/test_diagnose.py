@@ -111,7 +111,7 @@ CASES = [
     (None, "not_a_function", ["`NoneType`"]),
     (lambda image: image, "parameters", ["similarity(image, text)", "similarity(image)"]),
     (lambda text, image: cosine(image, text), "parameters", ["(text, image)"]),
-    (lambda image, text: cosine(image, text).numpy(), "type", ["ndarray", "array (1, 1)"]),
+    (lambda image, text: cosine(image, text).numpy(), "type", ["array (1, 1)"]),
     (lambda image, text: 3.0, "type", ["float 3.0"]),
     (lambda image, text: cosine(image, text).sum(0), "shape", ["tensor (1,)"]),
     (lambda image, text: cosine(image, text).float(), "dtype", ["float32"]),
@@ -125,7 +125,7 @@ CASES = [
         "property",
         ["cosine 1 with itself", "expected", "returned"],
     ),
-    (prints, "mistake", ["hello hello", "6,000,001 characters"]),
+    (prints, "mistake", ["hello hello", "characters in all"]),
 ]
 
 

@@ -7,6 +7,7 @@ import nbformat
 
 from book import outputs as cell_outputs
 from book.chinese import join_lines
+from book.exercises import help_text
 from book.project import BuildError, Project
 from book.source import LIVE, Chapter, Code, Prose
 
@@ -54,11 +55,15 @@ def localise(
     ids = _Ids(chapter.name)
     remaining = iter(outputs)
     cells = []
+    unanswered: Code | None = None  # an exercise whose check comes next
     for cell in chapter.cells:
         if isinstance(cell, Prose):
             cells.append(_prose_cell(cell, language, ids))
-        else:
-            cells.append(_code_cell(cell, next(remaining), language, ids))
+            continue
+        cells.append(_code_cell(cell, next(remaining), language, ids))
+        if unanswered is not None:
+            cells.append(_help_cell(unanswered, language, ids))
+        unanswered = cell if cell.exercise else None
     cells[1:1] = [_badge_cell(chapter, language, project, ids), _setup_cell(language, project, ids)]
     _number(cells)
     header = {key: list(getattr(chapter.header, key)) for key in ("needs", "teaches", "boxed")}
@@ -102,12 +107,21 @@ def _code_cell(code: Code, outputs: list[dict[str, Any]], language: str, ids: _I
         metadata["mystnb"] = {
             "image": {"alt": code.alt[language]}
         }  # for the site; the output's own is JupyterLab's
+    if code.exercise:
+        metadata["vlmlearn"] = {"exercise": code.exercise}  # by which a grader finds the learner's answer
     return nbformat.v4.new_code_cell(
         code.in_language(language),
         id=ids.new(code.source),
         metadata=metadata,
         outputs=[nbformat.from_dict(o) for o in cell_outputs.in_language(outputs, language, code.alt)],
     )
+
+
+def _help_cell(code: Code, language: str, ids: _Ids) -> Any:
+    """Hints and solution of an exercise, folded."""
+    name = code.exercise or ""
+    text = help_text(name, code.solution_in(language), language)
+    return nbformat.v4.new_markdown_cell(text, id=ids.new(f"help {name}"))
 
 
 def _badge_cell(chapter: Chapter, language: str, project: Project, ids: _Ids) -> Any:

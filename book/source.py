@@ -18,6 +18,7 @@ A source is a header, then cells. Prose stands twice, Chinese first; code stands
 The header holds ``vlmlearn:`` with the terms the chapter ``needs`` and ``teaches``, and where wanted the
 terms it explains in a box (``boxed``) and modules whose change asks for a new run although no kernel loads
 them (``extra_modules``). A cell whose output depends on training is tagged ``live`` and asserts its bound.
+A cell with ``exercise="name"`` holds the solution of an exercise (see ``book/exercises.py``).
 """
 
 import ast
@@ -29,6 +30,7 @@ from typing import Any
 import jupytext
 from IPython.core.inputtransformer2 import TransformerManager
 
+from book import exercises
 from book.project import LANGUAGES, BuildError
 
 LIVE = "live"
@@ -59,12 +61,17 @@ class Prose:
 
 @dataclass(frozen=True)
 class Code:
-    """A code cell: its source without alt lines, and its alt texts by language."""
+    """A code cell: its source without alt lines, its alt texts by language, the exercise it holds.
+
+    The ``source`` of an exercise is the stub that readers get; ``solution`` is the cell with the answer.
+    """
 
     source: str
     alt: dict[str, str]
     tags: tuple[str, ...]
     where: str
+    exercise: str | None = None
+    solution: str | None = None
 
     @property
     def live(self) -> bool:
@@ -73,15 +80,21 @@ class Code:
     @property
     def program(self) -> str:
         """The code without the comments of either language: what is run, and what decides on a new run."""
-        return COMMENT.sub("", self.source).rstrip()
+        return _without_comments(self.source)
+
+    @property
+    def solved_program(self) -> str:
+        """The code with the exercise's solution, without the comments of either language."""
+        return _without_comments(self.solution or self.source)
 
     def in_language(self, language: str) -> str:
         """The code with the ``#zh`` or ``#en`` comments of ``language`` as ordinary comments."""
 
-        def keep(comment: re.Match[str]) -> str:
-            return comment[0].replace(f"#{language} ", "# ", 1) if comment[1] == language else ""
+        return _in_language(self.source, language)
 
-        return COMMENT.sub(keep, self.source).rstrip()
+    def solution_in(self, language: str) -> str:
+        """The code with the exercise's solution, with the comments of ``language``."""
+        return _in_language(self.solution or self.source, language)
 
 
 @dataclass(frozen=True)
@@ -140,7 +153,7 @@ def _header(name: str, metadata: dict[str, Any]) -> Header:
 def _check_cell(where: str, cell: Any) -> None:
     if cell.cell_type == "raw":
         raise BuildError(f"{where}: a raw cell, or an unknown header key outside of 'jupyter'")
-    allowed = {"tags", "lang"} if cell.cell_type == "markdown" else {"tags"}
+    allowed = {"tags", "lang"} if cell.cell_type == "markdown" else {"tags", "exercise"}
     if unknown := set(cell.metadata) - allowed - LAYOUT:
         raise BuildError(f"{where}: unknown cell key {min(unknown)!r} on a {cell.cell_type} cell")
     if unknown := set(cell.metadata.get("tags", [])) - TAGS:
@@ -163,8 +176,8 @@ def _pair(name: str, cells: list[Any]) -> tuple[Prose | Code, ...]:
     for number, cell in numbered:
         where, tags = _where(name, number, cell.source), tuple(cell.metadata.get("tags", []))
         if cell.cell_type == "code":
-            source = ALT.sub("", cell.source)
-            paired.append(Code(source, dict(ALT.findall(cell.source)), tags, where))
+            following = cells[number].source if number < len(cells) else None  # number counts from 1
+            paired.append(_code(cell, tags, where, following))
             continue
         _, twin = next(numbered, (0, None))
         if twin is None or (cell.metadata["lang"], twin.metadata.get("lang")) != LANGUAGES:
@@ -173,6 +186,29 @@ def _pair(name: str, cells: list[Any]) -> tuple[Prose | Code, ...]:
             raise BuildError(f"{where}: its en twin has other tags")
         paired.append(Prose({"zh": cell.source, "en": twin.source}, tags))
     return tuple(paired)
+
+
+def _code(cell: Any, tags: tuple[str, ...], where: str, following: str | None) -> Code:
+    source, alt = ALT.sub("", cell.source), dict(ALT.findall(cell.source))
+    name = cell.metadata.get("exercise")
+    if name is None:
+        if exercises.MARK.search(source):
+            raise BuildError(f'{where}: a solution in a cell that is no exercise: write # %% exercise="name"')
+        return Code(source, alt, tags, where)
+    if problem := exercises.complaint(source, name, following):
+        raise BuildError(f"{where}: {problem}")
+    return Code(exercises.stub(source), alt, tags, where, name, exercises.solved(source))
+
+
+def _without_comments(source: str) -> str:
+    return COMMENT.sub("", source).rstrip()
+
+
+def _in_language(source: str, language: str) -> str:
+    def keep(comment: re.Match[str]) -> str:
+        return comment[0].replace(f"#{language} ", "# ", 1) if comment[1] == language else ""
+
+    return COMMENT.sub(keep, source).rstrip()
 
 
 def _where(name: str, number: int, source: str) -> str:

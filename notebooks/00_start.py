@@ -765,6 +765,111 @@ assert hits >= 4
 # With nothing but colours it gets at least 4 right. Did you beat it? You had shapes and places to go by as well.
 
 # %% [markdown] lang="zh"
+# ## 练习
+#
+# 写好函数，运行下面的检查。错了没关系：检查会说出错在哪里。提示和参考答案都折叠着，先自己试。
+#
+# **★ 先猜再跑（2 分钟）** 200 张图、200 句话，闭着眼配对，平均能对几个？
+
+# %% [markdown] lang="en"
+# ## Exercises
+#
+# Write the function, run the check below it. Being wrong is fine: the check says in what way. Hints and solution are folded; try first.
+#
+# **★ Predict, then run (2 min)** 200 pictures and 200 sentences, matched with eyes closed: how many are right on average?
+
+# %%
+import numpy as np
+
+shuffler = np.random.default_rng(1)
+for n in (8, 200):
+    right = [(shuffler.permutation(n) == np.arange(n)).sum() for _ in range(2000)]
+    print(f"{n:3d} pairs   mean right {np.mean(right):.1f}   that is {100 * np.mean(right) / n:.1f}%")
+
+# %% [markdown] lang="zh"
+# <details><summary>答案</summary>
+#
+# 还是 1 个：每张图蒙对的机会是 1/200，一共 200 张。占比却从 12.5% 掉到 0.5%。
+#
+# </details>
+
+# %% [markdown] lang="en"
+# <details><summary>Answer</summary>
+#
+# Still one: each picture has a chance of 1/200, and there are 200. But the share falls from 12.5% to 0.5%.
+#
+# </details>
+
+# %% [markdown] lang="zh"
+# **★ 先猜再跑（2 分钟）** 把形状 `(2, 3)` 的数组 `reshape` 成 `(3, 2)`，和换轴得到的 `(3, 2)`，一样吗？
+
+# %% [markdown] lang="en"
+# **★ Predict, then run (2 min)** An array of shape `(2, 3)` becomes `(3, 2)` by `reshape`, and by an exchange of axes. Are the two alike?
+
+# %%
+import numpy as np
+
+small = np.arange(6).reshape(2, 3)
+print("reshape       ", small.reshape(3, 2).tolist())
+print("axes exchanged", small.T.tolist())
+
+# %% [markdown] lang="zh"
+# <details><summary>答案</summary>
+#
+# 不一样。`reshape` 只是按原来的次序重新分段，换轴才真的移动数。
+#
+# </details>
+
+# %% [markdown] lang="en"
+# <details><summary>Answer</summary>
+#
+# No. `reshape` cuts the same sequence anew; only an exchange of axes moves numbers.
+#
+# </details>
+
+# %% [markdown] lang="zh"
+# **★★ 通道换到最后（5 分钟）** `images` 是形状 `(batch, 3, side, side)` 的 NumPy 数组，返回通道在最后的 `(batch, side, side, 3)`，可以用 einops。
+
+# %% [markdown] lang="en"
+# **★★ Channels last (5 min)** `images` is a NumPy array of shape `(batch, 3, side, side)`. Return it with channels last, `(batch, side, side, 3)`; einops is welcome.
+
+# %% exercise="to_channels_last"
+from einops import rearrange
+
+
+def to_channels_last(images):
+    ### BEGIN SOLUTION
+    return rearrange(images, "batch c h w -> batch h w c")
+    ### END SOLUTION
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("to_channels_last", to_channels_last)
+
+# %% [markdown] lang="zh"
+# **★★ 拼图（10 分钟）** 把 `images`（形状同上）拼成一大张，一行放 `columns` 张，从左到右、从上到下，通道在最后。图的张数总能被 `columns` 整除。
+
+# %% [markdown] lang="en"
+# **★★ A contact sheet (10 min)** Join `images` (shaped as above) into one large picture with `columns` of them in a row, left to right, top to bottom, channels last. Their number is always a multiple of `columns`.
+
+# %% exercise="contact_sheet"
+from einops import rearrange
+
+
+def contact_sheet(images, columns):
+    ### BEGIN SOLUTION
+    return rearrange(images, "(row column) c h w -> (row h) (column w) c", column=columns)
+    ### END SOLUTION
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("contact_sheet", contact_sheet)
+
+# %% [markdown] lang="zh"
 # ## 7 这个玩具世界藏起了什么
 #
 # 我们的世界太干净了。背景不含信息，物体只有几十种，每句话都把每个物体说全、说对。真实的照片有光影、有看不清的东西、有说不完的细节；

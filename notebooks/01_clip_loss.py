@@ -674,6 +674,214 @@ print(f"loss of perfect features      = {clip_loss(perfect, perfect, 100.0).item
 # are **false negatives**.
 
 # %% [markdown] lang="zh"
+# ## 练习
+#
+# 每道题都可以单独做：运行最上面的准备格子，再运行这道题的格子即可，不必先训练。写完后运行检查，它会告诉你错在哪里。
+#
+# **★ 先猜再跑（2 分钟）** 把批次里的句子整体错开一位，于是没有一对是对的。一个训练得很好的模型，这时的损失比 $\ln N$ 大还是小？
+
+# %% [markdown] lang="en"
+# ## Exercises
+#
+# Each can be done on its own: run the setup cell at the top, then the cells of the exercise; nothing needs training first. Run the check when you
+# are done, and it tells you what is wrong.
+#
+# **★ Predict, then run (2 min)** Move all sentences of a batch on by one, so that no pair is right. Is the loss of a very good model now above or below
+# $\ln N$?
+
+# %%
+import math
+
+import torch
+from vlmlearn.losses import clip_loss as package_loss
+
+perfect_pairs = torch.eye(8)
+for s in (1.0, 10.0, 100.0):
+    right = package_loss(perfect_pairs, perfect_pairs, s).item()
+    wrong = package_loss(perfect_pairs, perfect_pairs.roll(1, dims=0), s).item()
+    print(f"scale {s:5.0f}   right pairs {right:6.3f}   moved by one {wrong:7.3f}   ln 8 = {math.log(8):.3f}")
+
+# %% [markdown] lang="zh"
+# <details><summary>答案</summary>
+#
+# 远大于 $\ln N$。瞎猜只丢掉 $\ln N$；错得有把握，损失大约等于缩放本身。
+#
+# </details>
+
+# %% [markdown] lang="en"
+# <details><summary>Answer</summary>
+#
+# Far above. Guessing costs only $\ln N$; being wrong with confidence costs about as much as the scale.
+#
+# </details>
+
+# %% [markdown] lang="zh"
+# **★ 先猜再跑（2 分钟）** 随机的单位向量，维数从 4 增加到 1024，两两之间的余弦会变大、变小还是不变？
+
+# %% [markdown] lang="en"
+# **★ Predict, then run (2 min)** Take random unit vectors of 4 to 1,024 dimensions. Do the cosines between them grow, shrink or stay?
+
+# %%
+import torch
+
+for dim in (4, 64, 1024):
+    random_units = torch.nn.functional.normalize(torch.randn(200, dim, generator=torch.Generator().manual_seed(0)), dim=-1)
+    print(f"dim {dim:5d}   typical size of a cosine {(random_units[:100] @ random_units[100:].T).std().item():.2f}")
+
+# %% [markdown] lang="zh"
+# <details><summary>答案</summary>
+#
+# 变小，大约是 $1/\sqrt{d}$。维数高时，随机的向量几乎都互相垂直，所以要用缩放把小小的差别放大。
+#
+# </details>
+
+# %% [markdown] lang="en"
+# <details><summary>Answer</summary>
+#
+# They shrink, as $1/\sqrt{d}$. In many dimensions random vectors are nearly at right angles, so a scale has to make small differences large.
+#
+# </details>
+
+# %% [markdown] lang="zh"
+# **★★ 余弦矩阵（10 分钟）** `image` 和 `text` 是没有归一化的特征，各 $N$ 行。返回 $N\times N$ 的余弦：行是图，列是句子。
+
+# %% [markdown] lang="en"
+# **★★ The cosine matrix (10 min)** `image` and `text` are raw features, not normalised, of $N$ rows each. Return the $N\times N$ cosines: a row is a picture, a column a sentence.
+
+# %% exercise="similarity"
+import torch
+import torch.nn.functional as F
+
+
+def similarity(image, text):
+    ### BEGIN SOLUTION
+    return F.normalize(image, dim=-1) @ F.normalize(text, dim=-1).T
+    ### END SOLUTION
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("similarity", similarity)
+
+# %% [markdown] lang="zh"
+# **★★★ 对比损失（20 分钟）** `image` 和 `text` 是没有归一化的特征，第 $i$ 行与第 $i$ 行配对；`scale` 是已经取过指数的缩放。返回两个方向平均的损失，一个标量。
+
+# %% [markdown] lang="en"
+# **★★★ The contrastive loss (20 min)** `image` and `text` are raw features, row $i$ belongs with row $i$; `scale` is already exponentiated. Return the loss averaged over both directions, one number.
+
+# %% exercise="clip_loss"
+import torch
+import torch.nn.functional as F
+
+
+def clip_loss(image, text, scale):
+    ### BEGIN SOLUTION
+    logits = scale * F.normalize(image, dim=-1) @ F.normalize(text, dim=-1).T
+    labels = torch.arange(len(logits), device=logits.device)
+    return (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2
+    ### END SOLUTION
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("clip_loss", clip_loss)
+
+# %% [markdown] lang="zh"
+# **★★ 缩放（5 分钟）** 从学到的对数 `log_scale`（一个标量张量）得到缩放，最大 100。
+
+# %% [markdown] lang="en"
+# **★★ The scale (5 min)** Get the scale from its learnt logarithm `log_scale`, a tensor with one number. It is at most 100.
+
+# %% exercise="logit_scale"
+import torch
+
+
+def logit_scale(log_scale):
+    ### BEGIN SOLUTION
+    return log_scale.exp().clamp(max=100)
+    ### END SOLUTION
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("logit_scale", logit_scale)
+
+# %% [markdown] lang="zh"
+# **★★★ 流式 log-sum-exp（20 分钟）** `x` 有若干行。对每一行求 log-sum-exp，一次只看 `chunk` 列，一边走一边更新最大值；多大、多小的数都不能出错。
+
+# %% [markdown] lang="en"
+# **★★★ A streaming log-sum-exp (20 min)** `x` is a matrix. Return the log-sum-exp of each row, looking at `chunk` columns at a time and keeping a running maximum; no number may be too large or too small.
+
+# %% exercise="streaming_logsumexp"
+import math
+
+import torch
+
+
+def streaming_logsumexp(x, chunk):
+    ### BEGIN SOLUTION
+    largest = x.new_full((len(x),), -math.inf)
+    total = x.new_zeros(len(x))
+    for part in x.split(chunk, dim=-1):
+        new = torch.maximum(largest, part.amax(dim=-1))
+        total = total * (largest - new).exp() + (part - new[:, None]).exp().sum(dim=-1)
+        largest = new
+    return largest + total.log()
+    ### END SOLUTION
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("streaming_logsumexp", streaming_logsumexp)
+
+# %% [markdown] lang="zh"
+# **★★ 召回率（10 分钟）** 每张图（行）在所有句子（列）里找自己的那句，它在对角线上。返回排进前 `k` 名的图的百分数（0 到 100）。并列算作不利。
+
+# %% [markdown] lang="en"
+# **★★ Recall@K (10 min)** Each picture (row) looks for its own sentence among all (columns); it stands on the diagonal. Return the percentage (0 to 100) of pictures whose sentence is among the best `k`. Ties count against it.
+
+# %% exercise="recall_at_k"
+import torch
+
+
+def recall_at_k(similarity, k):
+    ### BEGIN SOLUTION
+    own = similarity.diagonal()[:, None]
+    rivals = (similarity >= own).sum(dim=1) - 1
+    return 100 * (rivals < k).double().mean().item()
+    ### END SOLUTION
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("recall_at_k", recall_at_k)
+
+# %% [markdown] lang="zh"
+# **◇ 开放实验：批次里的假负样本（60 分钟）** 在训练批次里故意放进重复的描述，占比 0%、10%、30%。损失的下限会怎样变？检索呢？
+# 能不能改损失，不再惩罚这些“假负样本”？先写下预测，再动手；每个设置至少用三个随机种子。
+#
+# | | 不足 | 合格 | 优秀 |
+# |---|---|---|---|
+# | 预测 | 没有 | 有方向 | 有数，并由 $\ln k$ 推出 |
+# | 实验 | 一个种子 | 三个种子，步数相同 | 还报告了波动，并有对照 |
+# | 结论 | 只看损失 | 看同一个题库上的 Recall@K | 说明损失与召回率何时不一致，以及没有看出什么 |
+
+# %% [markdown] lang="en"
+# **◇ Open lab: false negatives in the batch (60 min)** Put repeated captions into the training batches on purpose: 0%, 10%, 30% of them. What happens to the floor of the
+# loss, and to retrieval? Can you change the loss so that it no longer punishes these false negatives? Write down a prediction first; use at least three seeds a setting.
+#
+# | | weak | sound | excellent |
+# |---|---|---|---|
+# | prediction | none | a direction | a number, derived from $\ln k$ |
+# | experiment | one seed | three seeds, equal steps | spread reported, with a control |
+# | conclusion | looks at the loss only | Recall@K on one gallery | says when loss and recall disagree, and what did not show |
+
+# %% [markdown] lang="zh"
 # ## 5 玩具世界掩盖了什么
 #
 # - 我们的描述句句属实，而且把每个物体都说到了。网上的图片说明常常答非所问。（第 02 章会往描述里掺噪声。）

@@ -9,6 +9,16 @@ __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["layers", "losses", "messages", "metrics", "models", "plots", "training", "world"],
+    submodules=[
+        "exercises",
+        "layers",
+        "losses",
+        "messages",
+        "metrics",
+        "models",
+        "plots",
+        "training",
+        "world",
+    ],
     submod_attrs={"messages": ["get_language", "set_language"]},
 )

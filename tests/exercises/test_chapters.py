@@ -1,0 +1,182 @@
+"""Every exercise: the reference passes, right variants pass, every mistake is named, in two languages."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+
+from vlmlearn.exercises import registry
+from vlmlearn.exercises.diagnose import diagnose
+from vlmlearn.exercises.exercise import Exercise
+from vlmlearn.exercises.outcome import complaint, run, same
+
+ALL = [registry.find(name) for name in registry.names()]
+SEEDS = (0, 1, 2**31)
+every_exercise = pytest.mark.parametrize("exercise", ALL, ids=lambda exercise: exercise.name)
+
+
+def outcomes(exercise: Exercise, function, seed: int):
+    return [run(function, case, exercise.parameters) for case in exercise.cases(seed)]
+
+
+@every_exercise
+@pytest.mark.parametrize("seed", SEEDS)
+def test_reference_passes(exercise, seed):
+    assert diagnose(exercise, exercise.reference, seed=seed).passed
+
+
+@every_exercise
+@pytest.mark.parametrize("seed", SEEDS)
+def test_mistakes_return_the_right_kind_and_are_told_apart(exercise, seed):
+    right = outcomes(exercise, exercise.reference, seed)
+    found = {m.name: outcomes(exercise, m.function, seed) for m in exercise.mistakes}
+    for name, results in found.items():
+        kinds = [complaint(r.value, f.value) for r, f in zip(right, results, strict=True)]
+        assert not any(kinds), (name, kinds)
+        assert not any(f.changed for f in results), name
+    found["the reference"] = right
+    alike = [(a, b) for a, b in itertools.combinations(found, 2) if all(map(same, found[a], found[b]))]
+    assert alike == []
+
+
+@every_exercise
+def test_every_mistake_is_named(exercise):
+    for mistake in exercise.mistakes:
+        found = diagnose(exercise, mistake.function, seed=5)
+        assert (found.kind, found.mistake) == ("mistake", mistake.name)
+        for language in ("zh", "en"):
+            assert mistake.message.text(language) in found.message.text(language)
+
+
+@every_exercise
+def test_texts_are_complete_in_both_languages(exercise):
+    assert len(exercise.mistakes) >= 6
+    assert len({mistake.name for mistake in exercise.mistakes}) == len(exercise.mistakes)
+    texts = [m.message for m in exercise.mistakes] + list(exercise.hints)
+    for message in texts + [type(message)(p.zh, p.en) for p in exercise.properties for message in texts[:1]]:
+        assert any("一" <= character <= "鿿" for character in message.zh), message
+        assert not any("一" <= character <= "鿿" for character in message.en), message
+
+
+@every_exercise
+def test_the_reference_obeys_its_properties(exercise):
+    for case in exercise.cases(0):
+        assert all(rule.holds(exercise.reference, *case.arguments) for rule in exercise.properties)
+
+
+@every_exercise
+def test_cases_depend_on_the_seed_alone(exercise):
+    def numbers(seed):
+        return [np.asarray(a).tolist() for case in exercise.cases(seed) for a in case.arguments]
+
+    assert numbers(3) == numbers(3)
+    assert numbers(3) != numbers(4)
+
+
+def hwc_stack(images):
+    return np.stack([images[:, c] for c in range(3)], axis=-1)
+
+
+def sheet_by_loop(images, columns):
+    images = np.moveaxis(images, 1, 3)
+    rows = [np.hstack(list(images[i : i + columns])) for i in range(0, len(images), columns)]
+    return np.vstack(rows)
+
+
+def sheet_by_transpose(images, columns):
+    count, c, h, w = images.shape
+    split = images.reshape(count // columns, columns, c, h, w).transpose(0, 3, 1, 4, 2)
+    return split.reshape(count // columns * h, columns * w, c)
+
+
+def similarity_by_division(image, text):
+    return torch.einsum("nd,md->nm", image, text) / (image.norm(dim=1)[:, None] * text.norm(dim=1)[None])
+
+
+def similarity_by_torch(image, text):
+    return F.cosine_similarity(image[:, None], text[None], dim=-1)
+
+
+def loss_by_logsumexp(image, text, scale):
+    image = image / image.pow(2).sum(-1, keepdim=True).sqrt()
+    text = text / text.pow(2).sum(-1, keepdim=True).sqrt()
+    logits = image @ text.T * scale
+    both = logits.logsumexp(0) + logits.logsumexp(1) - 2 * torch.diag(logits)
+    return both.mean() / 2
+
+
+def loss_by_log_softmax(image, text, scale):
+    logits = F.normalize(text) @ (scale * F.normalize(image)).T
+    rows = sum(-logits.log_softmax(1)[i, i] for i in range(len(logits)))
+    columns = sum(-logits.T.log_softmax(1)[i, i] for i in range(len(logits)))
+    return (rows + columns) / (2 * len(logits))
+
+
+def lse_by_slices(x, chunk):
+    m = torch.full((x.shape[0],), -torch.inf, dtype=x.dtype)
+    z = torch.zeros_like(m)
+    for start in range(0, x.shape[1], chunk):
+        part = x[:, start : start + chunk]
+        new = torch.maximum(m, part.max(dim=1)[0]).detach()
+        z = torch.exp(m - new) * z + torch.exp(part - new.unsqueeze(1)).sum(1)
+        m = new
+    return torch.log(z) + m
+
+
+def lse_by_pairs(x, chunk):
+    total = None
+    for part in x.split(chunk, -1):
+        value = part.logsumexp(-1)
+        total = value if total is None else torch.logaddexp(total, value)
+    return total
+
+
+def recall_by_loop(similarity, k):
+    n, hits = len(similarity), 0
+    for i in range(n):
+        hits += sum(float(similarity[i, j]) >= float(similarity[i, i]) for j in range(n) if j != i) < k
+    return hits / n * 100
+
+
+def recall_as_tensor(similarity, k):
+    worse = (similarity < similarity.diag()[:, None]).sum(-1)
+    return (worse > len(similarity) - 1 - k).float().mean() * 100
+
+
+VARIANTS = {
+    "to_channels_last": [
+        hwc_stack,
+        lambda images: images.transpose(0, 2, 3, 1),
+        lambda x: np.moveaxis(x, 1, -1),
+    ],
+    "contact_sheet": [
+        sheet_by_loop,
+        sheet_by_transpose,
+        lambda images, columns: rearrange(images, "(r k) c h w -> (r h) (k w) c", k=columns).copy(),
+    ],
+    "similarity": [similarity_by_division, similarity_by_torch],
+    "clip_loss": [loss_by_logsumexp, loss_by_log_softmax],
+    "logit_scale": [
+        lambda log_scale: torch.exp(torch.clamp(log_scale, max=float(np.log(100)))),
+        lambda log_scale: torch.minimum(log_scale.exp(), torch.full_like(log_scale, 100)),
+    ],
+    "streaming_logsumexp": [lse_by_slices, lse_by_pairs],
+    "recall_at_k": [recall_by_loop, recall_as_tensor],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "function"), [(name, function) for name, some in VARIANTS.items() for function in some]
+)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_right_answers_written_differently_pass(name, function, seed):
+    found = diagnose(registry.find(name), function, seed=seed)
+    assert found.passed, str(found.message)
+
+
+def test_every_exercise_has_two_variants():
+    assert set(VARIANTS) == set(registry.names())
+    assert all(len(some) >= 2 for some in VARIANTS.values())

@@ -693,6 +693,7 @@ print(f"loss of perfect features      = {clip_loss(perfect, perfect, 100.0).item
 import math
 
 import torch
+
 from vlmlearn.losses import clip_loss as package_loss
 
 perfect_pairs = torch.eye(8)

@@ -897,7 +897,7 @@ check("contact_sheet", contact_sheet)
 # - **说法要量过才算**：有的教科书说法在这个小世界里量不出来，我们会照实写，并说明为什么。
 # - **会变的数字**：训练在不同的机器上会差一点，所以正文只写保证能达到的界限，比如“超过 50”。
 #
-# 每章都有练习，这一章的就在后面。记号如下：
+# 每章都有练习，前面就是这一章的。记号如下：
 #
 # | 记号 | 做什么 | 大约 |
 # |---|---|---|
@@ -916,7 +916,7 @@ check("contact_sheet", contact_sheet)
 # - **Claims are measured.** Some that stand in textbooks do not show in this small world; then we say so, and why.
 # - **Numbers that vary**: training differs a little between machines, so the text quotes only bounds that are kept, such as "above 50".
 #
-# Every chapter has exercises; those of this one come further down. They are marked:
+# Every chapter has exercises; those of this one stand above. They are marked:
 #
 # | Mark | What you do | About |
 # |---|---|---|

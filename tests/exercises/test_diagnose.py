@@ -208,3 +208,8 @@ def test_check_shows_its_verdict_in_the_readers_language(capsys):
     finally:
         set_language("en")
     assert "passed" in str(check("similarity", cosine).message)
+
+
+def test_right_results_do_not_pass_where_the_work_should_be_done_in_chunks():
+    found = check("streaming_logsumexp", lambda x, chunk: x.logsumexp(-1))
+    assert found.attempted and not found.passed and "chunk" in found.message.en

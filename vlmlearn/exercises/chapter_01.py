@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from vlmlearn.exercises.exercise import Case, Exercise, Mistake, Property
+from vlmlearn.exercises.reading import most_read_at_once
 from vlmlearn.messages import Message
 
 BOUND = 100.0
@@ -852,6 +853,16 @@ STREAMING_LOGSUMEXP = Exercise(
             ),
             zh="列的次序倒过来，结果不变。",
             en="columns in reverse order give the same result.",
+        ),
+    ),
+    demands=(
+        Property(
+            # Partial results of all chunks may be joined at the end, so a few chunks more count as one.
+            lambda function, x, chunk: (
+                most_read_at_once(function, x, chunk) <= len(x) * max(chunk, -(-x.shape[1] // chunk))
+            ),
+            zh="有一步一次读了不止一块：数值没错，但内存会随整行增长。每一步只碰 `chunk` 列，边走边记最大值与和。",
+            en="Some step read more than one chunk at once: the numbers are right, but memory grows with the whole row. Touch only `chunk` columns a step, and carry the maximum and the sum along.",
         ),
     ),
     hints=(

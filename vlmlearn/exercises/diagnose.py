@@ -92,7 +92,10 @@ def _try(exercise: Exercise, function: Callable[..., Any], seed: int) -> Verdict
         if what := complaint(wanted.value, got.value):
             return say.other_kind(exercise, what, wanted.value, got.value, case)
     if all(map(same, expected, found)):
-        return say.passed(exercise)
+        ignored = (
+            d for d in exercise.demands if not all(d.holds(function, *case.arguments) for case in cases)
+        )
+        return next((say.ignored_demand(exercise, demand) for demand in ignored), say.passed(exercise))
     for mistake in exercise.mistakes:
         if all(same(run(mistake.function, c, parameters), f) for c, f in zip(cases, found, strict=True)):
             return say.recognised(exercise, mistake)

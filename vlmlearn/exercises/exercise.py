@@ -67,6 +67,10 @@ class Property:
     zh: str
     en: str
 
+    @property
+    def message(self) -> Message:
+        return Message(self.zh, self.en)
+
 
 @dataclass(frozen=True)
 class Exercise:
@@ -81,6 +85,7 @@ class Exercise:
         minutes: expected.
         mark: one of ``MARKS``.
         properties: tried in this order.
+        demands: what right results alone do not show, such as working in chunks; checked when the values are right.
 
     Raises:
         ValueError: no mistakes, another number of hints, or an unknown mark.
@@ -94,6 +99,7 @@ class Exercise:
     minutes: int
     mark: str
     properties: tuple[Property, ...] = ()
+    demands: tuple[Property, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.mistakes:

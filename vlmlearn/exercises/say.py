@@ -223,6 +223,15 @@ def broken_property(exercise: Exercise, rule: Property, case: Case, expected: An
     )
 
 
+def ignored_demand(exercise: Exercise, demand: Property) -> Verdict:
+    return verdict(
+        exercise.name,
+        "property",
+        Message("结果对了，做法还不是要的那种。", "right results, but not the way asked for."),
+        demand.message,
+    )
+
+
 def wrong_values(
     exercise: Exercise, wrong: int, total: int, case: Case, expected: Any, value: Any
 ) -> Verdict:

@@ -1,0 +1,49 @@
+"""How much of a tensor a function reads at once: right results do not show whether it works in chunks."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+_MAKES_NEW = (
+    "new_",
+    "_like",
+    "empty",
+    "zeros",
+    "ones",
+    "full",
+)  # read the shape of their input, not its numbers
+
+
+def most_read_at_once(function: Callable[..., Any], x: Tensor, *others: Any) -> int:
+    """The largest number of elements that one operation of ``function(x, *others)`` reads from a tensor.
+
+    Views (slices, ``split``, transposes) read nothing, nor do operations that only make an empty tensor of some shape.
+    """
+    copy = x.detach().clone()
+    with torch.no_grad(), _Reader() as reader:
+        function(copy, *others)
+    return reader.most
+
+
+class _Reader(TorchDispatchMode):
+    def __init__(self) -> None:
+        super().__init__()
+        self.most = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        read = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        made = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
+        places = set(map(_place, read))
+        is_view = bool(made) and not func._schema.is_mutable and all(_place(t) in places for t in made)
+        if made and not is_view and not any(mark in func.__name__ for mark in _MAKES_NEW):
+            self.most = max([self.most, *(leaf.numel() for leaf in read)])
+        return result
+
+
+def _place(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()

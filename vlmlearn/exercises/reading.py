@@ -19,20 +19,21 @@ _MAKES_NEW = (
 
 
 def most_read_at_once(function: Callable[..., Any], x: Tensor, *others: Any) -> int:
-    """The largest number of elements that one operation of ``function(x, *others)`` reads from a tensor.
+    """The largest number of elements of ``x`` that one operation of ``function(x, *others)`` reads.
 
-    Views (slices, ``split``, transposes) read nothing, nor do operations that only make an empty tensor of some shape.
+    Views (slices, ``split``, transposes) read nothing, nor do operations that only make an empty tensor of some
+    shape. What has been computed from ``x`` is no longer ``x``: partial results may be joined at the end.
     """
     copy = x.detach().clone()
-    with torch.no_grad(), _Reader() as reader:
+    with torch.no_grad(), _Reader(copy) as reader:
         function(copy, *others)
     return reader.most
 
 
 class _Reader(TorchDispatchMode):
-    def __init__(self) -> None:
+    def __init__(self, x: Tensor) -> None:
         super().__init__()
-        self.most = 0
+        self.own, self.most = _place(x), 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
@@ -41,7 +42,7 @@ class _Reader(TorchDispatchMode):
         places = set(map(_place, read))
         is_view = bool(made) and not func._schema.is_mutable and all(_place(t) in places for t in made)
         if made and not is_view and not any(mark in func.__name__ for mark in _MAKES_NEW):
-            self.most = max([self.most, *(leaf.numel() for leaf in read)])
+            self.most = max([self.most, *(leaf.numel() for leaf in read if _place(leaf) == self.own)])
         return result
 
 

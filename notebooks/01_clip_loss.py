@@ -790,10 +790,11 @@ from vlmlearn.exercises import check
 check("clip_loss", clip_loss)
 
 # %% [markdown] lang="zh"
-# **★★ 缩放（5 分钟）** 从学到的对数 `log_scale`（一个标量张量）得到缩放，最大 100。
+# **★★ 缩放（5 分钟）** 从学到的对数 `log_scale`（一个标量张量）得到缩放，最大 100。（这里只求值；训练时的上限在走完一步之后施加，见第 2 节。）
 
 # %% [markdown] lang="en"
-# **★★ The scale (5 min)** Get the scale from its learnt logarithm `log_scale`, a tensor with one number. It is at most 100.
+# **★★ The scale (5 min)** Get the scale from its learnt logarithm `log_scale`, a tensor with one number. It is at most 100. (This is about the value only; in training the bound is
+# applied after the step, see section 2.)
 
 # %% exercise="logit_scale"
 import torch
@@ -811,10 +812,11 @@ from vlmlearn.exercises import check
 check("logit_scale", logit_scale)
 
 # %% [markdown] lang="zh"
-# **★★★ 流式 log-sum-exp（20 分钟）** `x` 有若干行。对每一行求 log-sum-exp，一次只看 `chunk` 列，一边走一边更新最大值；多大、多小的数都不能出错。
+# **★★★ 流式 log-sum-exp（20 分钟）** `x` 有若干行。对每一行求 log-sum-exp，一次只看 `chunk` 列，一边走一边更新最大值。数都是有限的，但不论多大、多小都不能出错。
 
 # %% [markdown] lang="en"
-# **★★★ A streaming log-sum-exp (20 min)** `x` is a matrix. Return the log-sum-exp of each row, looking at `chunk` columns at a time and keeping a running maximum; no number may be too large or too small.
+# **★★★ A streaming log-sum-exp (20 min)** `x` is a matrix. Return the log-sum-exp of each row, looking at `chunk` columns at a time and keeping a running maximum. The numbers are finite, and
+# however large or small they are, the result must be right.
 
 # %% exercise="streaming_logsumexp"
 import math
@@ -888,7 +890,7 @@ check("recall_at_k", recall_at_k)
 # - 我们的描述句句属实，而且把每个物体都说到了。网上的图片说明常常答非所问。（第 02 章会往描述里掺噪声。）
 # - 我们的背景只是纹理。真实照片的背景五花八门，模型会拿它当线索。
 # - 我们的词汇只有一百来个，句子只有四种句型。
-# - “批次越大越好”在这里要打折扣：固定看图总数时，大批次意味着步数少，在这么短的训练里反而更差。真实的 CLIP 训练很长，情况不同。
+# - 第 4 节固定了批量和步数，只量负样本的数目。看图总数固定时，批次越大，步数就越少，两者此消彼长；哪一边占上风，这一章没有量。
 
 # %% [markdown] lang="en"
 # ## 5 What the toy hides
@@ -896,8 +898,8 @@ check("recall_at_k", recall_at_k)
 # - Our captions are all true and name every object. Captions from the web often talk about something else. (Chapter 02 adds noise to them.)
 # - Our backgrounds are plain texture. Photographs have backgrounds of every kind, and a model will use them as a clue.
 # - Our vocabulary has some hundred words and four kinds of sentences.
-# - "Larger batches are better" needs care here: at a fixed number of pictures seen, a larger batch means fewer steps, which in so short
-#   a training does harm. The real CLIP trains for long, and things differ.
+# - Section 4 fixes batch and steps and measures the number of negatives alone. At a fixed number of pictures seen, a larger batch means fewer
+#   steps, and the two pull in opposite directions; which of them wins, this chapter does not measure.
 
 # %% [markdown] lang="zh"
 # ## 6 真正的规模

@@ -4,24 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from tests.equality import assert_equal, shaken
 from vlmlearn.layers import Attention, AttentionPool
 
 WIDTH, HEADS, BATCH, QUERIES, KEYS = 24, 4, 3, 7, 5
-
-
-def shaken(module: nn.Module) -> nn.Module:
-    """Noise on every parameter, so that one that starts at zero or one is not ignored unnoticed."""
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.2)
-    return module
-
-
-def assert_equal(ours: torch.Tensor, reference: torch.Tensor, name: str = "result") -> None:
-    assert reference.norm() > 1e-3, f"{name}: the reference is zero, so equality says nothing"
-    assert ours.shape == reference.shape, name
-    assert (ours - reference).norm() / reference.norm() <= 1e-5, name
 
 
 def official(attention: Attention) -> nn.MultiheadAttention:

@@ -4,25 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from tests.equality import assert_equal, shaken
 from vlmlearn.layers import Transformer, TransformerBlock
 from vlmlearn.layers.feed_forward import ACTIVATIONS
 
 WIDTH, HEADS, HIDDEN, BATCH, TOKENS = 24, 4, 40, 3, 7
-
-
-def shaken(module: nn.Module) -> nn.Module:
-    """Noise on every parameter: a fresh norm is the identity, and a forgotten bias of zero would not show."""
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.2)
-    return module
-
-
-def assert_equal(ours: torch.Tensor, reference: torch.Tensor, name: str = "result") -> None:
-    assert reference.norm() > 1e-3, f"{name}: the reference is zero, so equality says nothing"
-    assert ours.shape == reference.shape, name
-    assert (ours - reference).norm() / reference.norm() <= 1e-5, name
 
 
 def by_official_name(block: TransformerBlock, of: str) -> dict[str, torch.Tensor]:

@@ -186,3 +186,38 @@ def test_bad_input_is_refused_in_words(method):
     for shape in ((BATCH, KEYS), (QUERIES, 4), (2, 1, 1, KEYS), (1, 1, 1, 1, 1)):
         with pytest.raises(ValueError, match=r"does not broadcast to .* = \(3, 4, 7, 5\)"):
             run(x, context, mask=torch.ones(shape, dtype=torch.bool))
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("method", ["__call__", "weights"])
+def test_masks_in_the_manner_of_torch_are_turned_round(method):
+    attention, x, _ = make()
+    run = getattr(attention, method)
+    hidden = torch.ones(QUERIES, QUERIES, dtype=torch.bool).triu(1)
+    for wrong in (hidden, hidden.expand(BATCH, 1, QUERIES, QUERIES)):
+        with pytest.raises(ValueError, match=r"True exactly above the diagonal.*write ~mask"):
+            run(x, mask=wrong)
+    torch.testing.assert_close(run(x, mask=~hidden), run(x, causal=True))
+    with pytest.raises(ValueError, match="mask == 0 if it holds 0 and -inf"):
+        run(x, mask=nn.Transformer.generate_square_subsequent_mask(QUERIES))
+
+
+def test_masks_that_only_resemble_one_turned_round_are_taken():
+    attention, x, _ = make()
+    hidden = torch.ones(QUERIES, QUERIES, dtype=torch.bool).triu(1)
+    for mask in (
+        hidden.T,
+        hidden.logical_or(torch.eye(QUERIES, dtype=torch.bool)),
+        hidden[:1],
+        hidden[:, :1],
+    ):
+        assert attention(x, mask=mask).isfinite().all()
+    assert attention(x[:, :1], mask=hidden[:1, :1]).isfinite().all()  # one token: nothing is told apart
+
+
+@pytest.mark.bad_input
+def test_attention_with_a_mask_compiles():
+    attention, x, _ = make()
+    compiled = torch.compile(attention, fullgraph=True, backend="eager")
+    mask = torch.ones(QUERIES, QUERIES, dtype=torch.bool).tril()
+    torch.testing.assert_close(compiled(x, mask=mask), attention(x, mask=mask))

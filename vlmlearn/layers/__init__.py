@@ -8,6 +8,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "attention": ["Attention", "AttentionPool"],
         "feed_forward": ["FeedForward"],
         "image_towers": ["PatchCNN", "VisionTransformer"],
+        "masks": ["causal_mask", "masked_mean", "padding_mask"],
+        "patches": ["patchify", "unpatchify"],
         "transformer": ["Transformer", "TransformerBlock"],
     },
 )

@@ -19,7 +19,8 @@ class Attention(nn.Module):
 
     Raises:
         ValueError: ``heads`` does not divide ``width``, or (in ``forward`` and ``weights``) x and context
-            differ in batch or have another width than the module, or the mask is not boolean or does not fit.
+            differ in batch or have another width than the module, or the mask is not boolean, does not fit, or
+            is a causal mask the wrong way round.
     """
 
     def __init__(self, width: int, heads: int, context_width: int | None = None):
@@ -101,7 +102,10 @@ def _one_mask(causal: bool, mask: Tensor | None, shape: tuple[int, ...]) -> tupl
     if mask is None:
         return causal, None
     if mask.dtype != torch.bool:
-        raise ValueError(f"mask is {mask.dtype}, expected bool, True where a query may look: write mask != 0")
+        raise ValueError(
+            f"mask is {mask.dtype}, expected bool, True where a query may look: write mask != 0 if it holds "
+            "ones and zeros, mask == 0 if it holds 0 and -inf to be added to the scores"
+        )
     if any(of not in (1, to) for of, to in zip(mask.shape[::-1], shape[::-1], strict=False)) or mask.ndim > 4:
         raise ValueError(
             f"mask has shape {tuple(mask.shape)}, which does not broadcast to (batch, heads, queries, keys) = "
@@ -109,6 +113,13 @@ def _one_mask(causal: bool, mask: Tensor | None, shape: tuple[int, ...]) -> tupl
         )
     if mask.ndim < 2:
         mask = mask.expand(shape[2:])
+    if mask.shape[-2:] == shape[2:] and shape[2] == shape[3] > 1 and not torch.compiler.is_compiling():
+        before = _before(shape, mask.device)
+        if torch.equal(mask, ~before.expand_as(mask)):
+            raise ValueError(
+                "mask is True exactly above the diagonal, so that a query sees only what comes after it: True "
+                "means that a query may look (in torch.nn.MultiheadAttention it means the opposite), write ~mask"
+            )
     return False, mask & _before(shape, mask.device) if causal else mask
 
 

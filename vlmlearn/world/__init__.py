@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "captions": ["captions", "noisy_captions", "swapped_captions"],
         "datasets": ["CaptionPairs", "SceneDataset", "caption_pairs"],
+        "entropy": ["CaptionEntropy", "caption_entropy", "free_word_bits"],
         "labels": ["depth_maps", "keypoints", "semantic_masks"],
         "questions": ["KINDS", "Question", "askable", "questions"],
         "referring": ["Reference", "referring"],

@@ -18,6 +18,8 @@ from vlmlearn.world.shapes import ALL_PAIRS, COLORS, HELD_OUT_PAIRS, MAX_OBJECTS
 
 SPLITS = ("train", "val", "test", "compositional", "all")
 TURNS = 256  # a rotation is one of 256 angles
+LOOK_ALIKES = 0.4  # the share of scenes whose second object is made like the first, where that is possible
+EDGE = 0.13  # centres keep this distance from the picture's edges
 
 _CANDIDATES = 8  # layouts tried at once
 _CLOSEST = 0.7  # smallest allowed distance of two centres, in sums of their radii
@@ -167,7 +169,7 @@ def _sample_pairs(draws: Draws, count: np.ndarray, split: str) -> np.ndarray:
     same_color = other_shape * len(COLORS) + first % len(COLORS)
     alike = np.where(draws.uniform("which attribute") < 0.5, same_shape, same_color)
     fits = np.isin(alike, pool) & (alike[:, None] != pair).all(1)
-    pair[:, 1] = np.where(fits & (draws.uniform("look-alike") < 0.4), alike, pair[:, 1])
+    pair[:, 1] = np.where(fits & (draws.uniform("look-alike") < LOOK_ALIKES), alike, pair[:, 1])
     return _with_held_out_pair(draws, pair, count) if split == "compositional" else pair
 
 
@@ -191,7 +193,7 @@ def _sample_layout(draws: Draws, count: np.ndarray, radius: np.ndarray) -> tuple
     todo, attempt = np.arange(len(count)), 0
     while len(todo):
         now = Draws(draws.seed, draws.space, draws.indices[todo])
-        tries = now.uniform(f"layout {attempt}", (2, _CANDIDATES, MAX_OBJECTS), 0.13, 0.87)
+        tries = now.uniform(f"layout {attempt}", (2, _CANDIDATES, MAX_OBJECTS), EDGE, 1 - EDGE)
         roomy = _keeps_distance(tries, count[todo], radius[todo])
         found, best = roomy.any(1), roomy.argmax(1)
         x[todo[found]], y[todo[found]] = tries[found, :, best[found]].transpose(1, 0, 2)

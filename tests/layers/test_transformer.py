@@ -1,11 +1,11 @@
-"""Pre-norm blocks equal ``torch.nn.TransformerEncoderLayer(norm_first=True)`` in results and gradients."""
+"""Blocks equal ``torch.nn.TransformerEncoderLayer`` in results and gradients, with the norm before or after."""
 
 import pytest
 import torch
 from torch import nn
 
 from tests.equality import assert_equal, shaken
-from vlmlearn.layers import Transformer, TransformerBlock
+from vlmlearn.layers import Transformer, TransformerBlock, causal_mask
 from vlmlearn.layers.feed_forward import ACTIVATIONS
 
 WIDTH, HEADS, HIDDEN, BATCH, TOKENS = 24, 4, 40, 3, 7
@@ -41,22 +41,25 @@ def official(block: TransformerBlock, activation: str, eps: float) -> nn.Transfo
         activation=ACTIVATIONS[activation],
         layer_norm_eps=eps,
         batch_first=True,
-        norm_first=True,
+        norm_first=block.norm == "pre",
     )
     layer.load_state_dict(by_official_name(block, "data"))
     return layer
 
 
-@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("norm", ["pre", "post"])
+@pytest.mark.parametrize("seen", ["all", "causal", "real"])
 @pytest.mark.parametrize(("activation", "eps"), [("gelu", 1e-5), ("quick_gelu", 1e-5), ("relu", 0.1)])
-def test_block_equals_torch_in_results_and_gradients(activation, eps, causal):
+def test_block_equals_torch_in_results_and_gradients(activation, eps, seen, norm):
     torch.manual_seed(0)
-    block = shaken(TransformerBlock(WIDTH, HEADS, HIDDEN, activation, eps))
+    block = shaken(TransformerBlock(WIDTH, HEADS, HIDDEN, activation, eps, norm))
     layer = official(block, activation, eps)
     x = torch.randn(BATCH, TOKENS, WIDTH, requires_grad=True)
     twin = x.detach().clone().requires_grad_()
-    hidden = torch.ones(TOKENS, TOKENS, dtype=torch.bool).triu(1) if causal else None
-    ours, theirs = block(x, causal=causal), layer(twin, src_mask=hidden)
+    real = torch.arange(TOKENS) < torch.tensor([TOKENS, 4, 1])[:, None]
+    masks = {"causal": {"causal": True}, "real": {"mask": real[:, None, None, :]}}
+    official_masks = {"causal": {"src_mask": ~causal_mask(TOKENS)}, "real": {"src_key_padding_mask": ~real}}
+    ours, theirs = block(x, **masks.get(seen, {})), layer(twin, **official_masks.get(seen, {}))
     direction = torch.randn_like(ours)
     (ours * direction).sum().backward()
     (theirs * direction).sum().backward()
@@ -68,9 +71,10 @@ def test_block_equals_torch_in_results_and_gradients(activation, eps, causal):
     assert len(gradients) == len(list(layer.parameters()))
 
 
-def test_stack_equals_a_torch_encoder_with_padding():
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_stack_equals_a_torch_encoder_with_padding(norm):
     torch.manual_seed(0)
-    stack = shaken(Transformer(3, WIDTH, HEADS, HIDDEN, "gelu_tanh", eps=1e-6))
+    stack = shaken(Transformer(3, WIDTH, HEADS, HIDDEN, "gelu_tanh", eps=1e-6, norm=norm))
     x = torch.randn(BATCH, TOKENS, WIDTH)
     padded = torch.arange(TOKENS) >= torch.tensor([TOKENS, 4, 1])[:, None]
     expected = x
@@ -79,6 +83,21 @@ def test_stack_equals_a_torch_encoder_with_padding():
     result = stack(x, mask=~padded[:, None, None, :])
     for k, length in enumerate((TOKENS, 4, 1)):
         assert_equal(result[k, :length], expected[k, :length])
+
+
+def test_the_norm_comes_before_unless_said_otherwise():
+    """And after a post-norm block every token is normalised: the mean 0, the mean square 1."""
+    assert TransformerBlock(WIDTH, HEADS, HIDDEN).norm == "pre"
+    block = TransformerBlock(WIDTH, HEADS, HIDDEN, norm="post")
+    result = block(100 * torch.randn(BATCH, TOKENS, WIDTH))
+    torch.testing.assert_close(result.mean(-1), torch.zeros(BATCH, TOKENS), rtol=0, atol=1e-5)
+    torch.testing.assert_close(result.square().mean(-1), torch.ones(BATCH, TOKENS), rtol=0, atol=1e-3)
+
+
+def test_unknown_norm():
+    for make in (TransformerBlock, lambda *sizes, norm: Transformer(2, *sizes, norm=norm)):
+        with pytest.raises(ValueError, match=r"norm is 'middle', expected .pre. .* or .post."):
+            make(WIDTH, HEADS, HIDDEN, norm="middle")
 
 
 def test_a_causal_stack_sees_nothing_of_what_comes_after():

@@ -8,9 +8,16 @@ from vlmlearn.layers.feed_forward import FeedForward
 
 
 class TransformerBlock(nn.Module):
-    """A pre-norm block (Xiong et al. 2020): x + attention(norm(x)), then x + feed-forward(norm(x)).
+    """Attention and a feed-forward network, each with a layer norm and added to its own input.
 
-    Equals ``torch.nn.TransformerEncoderLayer(norm_first=True)`` with the same weights and no dropout.
+    With ``norm="pre"`` (Xiong et al. 2020; GPT-2, ViT, CLIP) the norm stands before each of the two:
+    x + attention(norm(x)), then x + feed_forward(norm(x)). The sum itself is never normalised, so a model
+    adds one norm after the last block. With ``norm="post"`` (Vaswani et al. 2017, section 3.1; BERT) it stands
+    after each sum: norm(x + attention(x)), then norm(x + feed_forward(x)).
+
+    Equals ``torch.nn.TransformerEncoderLayer`` (``norm_first=True`` is "pre") and, in Hugging Face's
+    transformers, ``CLIPEncoderLayer``, ``ViTLayer``, ``SiglipEncoderLayer`` ("pre") and ``BertLayer`` ("post"),
+    with the same weights and no dropout.
 
     Args:
         width: channels.
@@ -18,10 +25,25 @@ class TransformerBlock(nn.Module):
         hidden: channels inside the feed-forward network.
         activation: see ``FeedForward``.
         eps: added to the variance in the layer norms.
+        norm: "pre" or "post".
+
+    Raises:
+        ValueError: ``heads`` does not divide ``width``, unknown activation or norm.
     """
 
-    def __init__(self, width: int, heads: int, hidden: int, activation: str = "gelu", eps: float = 1e-5):
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        hidden: int,
+        activation: str = "gelu",
+        eps: float = 1e-5,
+        norm: str = "pre",
+    ):
         super().__init__()
+        if norm not in ("pre", "post"):
+            raise ValueError(f'norm is {norm!r}, expected "pre" (GPT-2, ViT, CLIP) or "post" (BERT)')
+        self.norm = norm
         self.attention_norm, self.attention = nn.LayerNorm(width, eps=eps), Attention(width, heads)
         self.feed_forward_norm, self.feed_forward = (
             nn.LayerNorm(width, eps=eps),
@@ -36,19 +58,29 @@ class TransformerBlock(nn.Module):
         mask: Bool[Tensor, "..."] | None = None,
     ) -> Float[Tensor, "batch tokens width"]:
         """``causal`` and ``mask`` as in ``Attention``."""
+        if self.norm == "post":
+            x = self.attention_norm(x + self.attention(x, causal=causal, mask=mask))
+            return self.feed_forward_norm(x + self.feed_forward(x))
         x = x + self.attention(self.attention_norm(x), causal=causal, mask=mask)
         return x + self.feed_forward(self.feed_forward_norm(x))
 
 
 class Transformer(nn.Module):
-    """A stack of pre-norm blocks (arguments as in ``TransformerBlock``)."""
+    """A stack of blocks (arguments as in ``TransformerBlock``)."""
 
     def __init__(
-        self, layers: int, width: int, heads: int, hidden: int, activation: str = "gelu", eps: float = 1e-5
+        self,
+        layers: int,
+        width: int,
+        heads: int,
+        hidden: int,
+        activation: str = "gelu",
+        eps: float = 1e-5,
+        norm: str = "pre",
     ):
         super().__init__()
         self.blocks = nn.ModuleList(
-            TransformerBlock(width, heads, hidden, activation, eps) for _ in range(layers)
+            TransformerBlock(width, heads, hidden, activation, eps, norm) for _ in range(layers)
         )
 
     def forward(

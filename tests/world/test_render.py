@@ -1,6 +1,7 @@
 """Pictures are the same wherever they are drawn, and their boxes, masks and visibility tell one story."""
 
 import hashlib
+import re
 from dataclasses import fields, replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vlmlearn.world import SPLITS, Pictures, Scenes, render, sample_scenes
+from vlmlearn.world import SPLITS, Pictures, Scenes, depth_maps, render, sample_scenes
 from vlmlearn.world.shapes import RGB
 
 
@@ -185,6 +186,43 @@ def test_an_objects_brightness_shows_against_its_background(scenes, pictures):
 def test_impossible_sides(scenes, side):
     with pytest.raises(ValueError, match=f"side is {side}, expected a multiple of 4 from 32 on"):
         render(scenes[:1], side)
+
+
+def test_a_given_background_takes_the_texture_s_place_under_the_same_haze():
+    """The ground shows it, lightened towards grey with depth: the lowest row not at all, the highest the most."""
+    scenes = sample_scenes(80)
+    black, white = (np.full((80, 3, 64, 64), value, np.uint8) for value in (0, 255))
+    dark, light = (render(scenes, backgrounds=ground) for ground in (black, white))
+    haze = np.clip((depth_maps(scenes, dark.instances) - 2) / 12, 0, 0.55)[:, None]
+    for pictures, level in ((dark, 0.0), (light, 1.0)):
+        expected = 255 * (level + haze * (0.62 - level))
+        ground = np.abs(pictures.images - expected) <= 0.51
+        assert ground.all(1)[dark.instances == 0].mean() > 0.9  # the rest: soft outlines of objects
+
+
+def test_backgrounds_go_with_their_scenes_across_chunks():
+    scenes = sample_scenes(150)
+    grounds = np.random.default_rng(0).integers(0, 256, (150, 3, 32, 32), dtype=np.uint8)
+    together = render(scenes, 32, backgrounds=grounds)
+    some = np.arange(140, 20, -7)
+    assert_same(render(scenes[some], 32, backgrounds=grounds[some]), chosen(together, some))
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.zeros((2, 3, 64, 64), np.uint8),
+        np.zeros((3, 64, 64, 3), np.uint8),
+        np.zeros((3, 3, 32, 32), np.uint8),
+        np.zeros((3, 64, 64), np.uint8),
+        np.zeros((3, 3, 64, 64), np.float32),
+    ],
+)
+def test_impossible_backgrounds(scenes, wrong):
+    said = re.escape(f"backgrounds are {wrong.dtype} {wrong.shape}, expected uint8 (3, 3, 64, 64)")
+    with pytest.raises(ValueError, match=said):
+        render(scenes[:3], backgrounds=wrong)
 
 
 GOLDEN = {

@@ -5,6 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "backgrounds": ["photo_backgrounds", "photographs"],
         "captions": ["captions", "noisy_captions", "swapped_captions"],
         "datasets": ["CaptionPairs", "SceneDataset", "caption_pairs"],
         "entropy": ["CaptionEntropy", "caption_entropy", "free_word_bits"],

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
+from vlmlearn.world.backgrounds import photo_backgrounds
 from vlmlearn.world.captions import captions
 from vlmlearn.world.render import render
 from vlmlearn.world.scenes import Scenes, sample_scenes
@@ -31,6 +32,7 @@ class SceneDataset(Dataset[dict[str, Tensor]]):
         variant: which of a scene's sentences (see ``captions``).
         side: of the pictures in pixels.
         context_length: of the token ids.
+        photos, photo_share: see ``caption_pairs``.
     """
 
     def __init__(
@@ -43,11 +45,14 @@ class SceneDataset(Dataset[dict[str, Tensor]]):
         variant: int = 0,
         side: int = 64,
         context_length: int = 32,
+        photos: str | None = None,
+        photo_share: float = 1.0,
     ):
         if size < 1:
             raise ValueError(f"size is {size}, expected at least one scene")
         self.size, self.split, self.seed, self.language = size, split, seed, language
         self.variant, self.side, self.context_length = variant, side, context_length
+        self.photos, self.photo_share = photos, photo_share
         self.tokenizer = Tokenizer()
         self[0]  # wrong options are told now, not in a loader's worker
 
@@ -63,7 +68,7 @@ class SceneDataset(Dataset[dict[str, Tensor]]):
     def __getitems__(self, indices: list[int]) -> list[dict[str, Tensor]]:
         """Several at once, which a ``DataLoader`` prefers: rendering a batch together is faster."""
         scenes = sample_scenes(indices, seed=self.seed, split=self.split)
-        images = torch.from_numpy(render(scenes, self.side).images)
+        images = torch.from_numpy(_images(scenes, self.side, self.photos, self.photo_share))
         texts = captions(scenes, self.language, variant=self.variant)
         ids = self.tokenizer.encode(texts, self.context_length)
         numbers = torch.tensor(indices)
@@ -100,6 +105,8 @@ def caption_pairs(
     distinct: bool = False,
     side: int = 64,
     context_length: int = 32,
+    photos: str | None = None,
+    photo_share: float = 1.0,
 ) -> CaptionPairs:
     """Render the first ``size`` scenes of a split and say what they show.
 
@@ -112,9 +119,14 @@ def caption_pairs(
             is right for each sentence (for Recall@K).
         side: of the pictures in pixels.
         context_length: of the token ids.
+        photos: the group of photographs that the backgrounds come from (see ``photo_backgrounds``); the
+            texture by default. Scenes and sentences stay the same.
+        photo_share: what share of the scenes stands on photographs, from 0 to 1; which of them depends on the
+            scene alone, and those of a smaller share are among those of a larger one.
 
     Raises:
-        ValueError: size or variants below 1, and whatever ``sample_scenes``, ``captions`` and ``Tokenizer`` raise.
+        ValueError: size or variants below 1, a share outside 0 to 1 or without ``photos``, and whatever
+            ``sample_scenes``, ``captions``, ``Tokenizer`` and ``photo_backgrounds`` raise.
     """
     if size < 1 or variants < 1:
         raise ValueError(f"size is {size}, variants {variants}: expected at least 1 of each")
@@ -128,8 +140,26 @@ def caption_pairs(
     quiet = len(steps) <= 2 or bool(os.environ.get("TQDM_DISABLE"))  # which notebook bars do not read
     for start in tqdm(steps, desc="rendering", disable=quiet):
         part = slice(start, start + _STEP)
-        images[part] = torch.from_numpy(render(scenes[part], side).images)
+        images[part] = torch.from_numpy(_images(scenes[part], side, photos, photo_share))
     return CaptionPairs(scenes, images, ids, list(zip(*spoken, strict=True)))
+
+
+def _images(scenes: Scenes, side: int, photos: str | None, photo_share: float) -> np.ndarray:
+    """The scenes' pictures, on photographs where the options say so."""
+    if photos is None:
+        if photo_share != 1:
+            raise ValueError(
+                f"photo_share is {photo_share}, but photos is None: name a group, as photos='train'"
+            )
+        return render(scenes, side).images
+    if not 0 <= photo_share <= 1:
+        raise ValueError(f"photo_share is {photo_share}, expected a share of the scenes from 0 to 1")
+    chosen = scenes.draws("photo background").uniform("share") < photo_share
+    backgrounds = photo_backgrounds(scenes[chosen], photos, side)
+    images = np.empty((len(scenes), 3, side, side), np.uint8)
+    images[chosen] = render(scenes[chosen], side, backgrounds=backgrounds).images
+    images[~chosen] = render(scenes[~chosen], side).images
+    return images
 
 
 def _first_distinct(size: int, split: str, seed: int, language: str) -> "np.ndarray | Sequence[int]":

@@ -46,33 +46,51 @@ class Pictures:
         return len(self.images)
 
 
-def render(scenes: Scenes, side: int = 64) -> Pictures:
+def render(
+    scenes: Scenes, side: int = 64, *, backgrounds: UInt8[np.ndarray, "batch 3 side side"] | None = None
+) -> Pictures:
     """Draw each scene.
 
     Args:
         scenes: what to draw.
         side: height and width in pixels, a multiple of 4 from 32 on.
+        backgrounds: RGB, 0–255, one for each scene, in the texture's place (see ``photo_backgrounds``); haze
+            lies over them as over the texture.
 
     Raises:
-        ValueError: a side that is too small or no multiple of 4.
+        ValueError: a side that is too small or no multiple of 4; backgrounds of another shape or type.
     """
     if side < 32 or side % 4:
         raise ValueError(f"side is {side}, expected a multiple of 4 from 32 on, such as 64")
+    _check_backgrounds(backgrounds, (len(scenes), 3, side, side))
     if not len(scenes):
-        return _paint(scenes, side)
-    chunks = [_paint(scenes[start : start + _CHUNK], side) for start in range(0, len(scenes), _CHUNK)]
+        return _paint(scenes, side, backgrounds)
+    parts = [slice(start, start + _CHUNK) for start in range(0, len(scenes), _CHUNK)]
+    chunks = [_paint(scenes[p], side, None if backgrounds is None else backgrounds[p]) for p in parts]
     return Pictures(
         **{f.name: np.concatenate([getattr(c, f.name) for c in chunks]) for f in fields(Pictures)}
     )
 
 
-def _paint(scenes: Scenes, side: int) -> Pictures:
+def _check_backgrounds(backgrounds: np.ndarray | None, expected: tuple[int, ...]) -> None:
+    if backgrounds is None or (backgrounds.dtype == np.uint8 and backgrounds.shape == expected):
+        return
+    raise ValueError(
+        f"backgrounds are {backgrounds.dtype} {backgrounds.shape}, expected uint8 {expected}: one RGB picture, "
+        "0 to 255, for each scene, as photo_backgrounds(scenes, group, side) gives"
+    )
+
+
+def _paint(scenes: Scenes, side: int, backgrounds: np.ndarray | None) -> Pictures:
     """One chunk. The canvas has a margin, so that objects may overlap the picture's border."""
     batch, margin = len(scenes), side // 8 + 1
     inside = slice(margin, margin + side)
     draws = scenes.draws("picture")
     canvas = np.zeros((batch, 3, side + 2 * margin, side + 2 * margin), np.float32)
-    canvas[:, :, inside, inside] = _background(draws, side)
+    if backgrounds is None:
+        canvas[:, :, inside, inside] = _background(draws, side)
+    else:
+        canvas[:, :, inside, inside] = backgrounds * np.float32(1 / 255)
     owner = np.zeros((batch, *canvas.shape[2:]), np.uint8)
     boxes = np.zeros((batch, MAX_OBJECTS, 4), np.float32)
     pixels = np.ones((batch, MAX_OBJECTS), np.float32)

@@ -4,5 +4,10 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submod_attrs={"baselines": ["ColorHistogramBaseline"], "clip": ["CLIP", "CLIPConfig", "CLIPOutput"]},
+    submod_attrs={
+        "baselines": ["ColorHistogramBaseline"],
+        "classifier": ["PictureClassifier"],
+        "clip": ["CLIP", "CLIPConfig", "CLIPOutput"],
+        "place_reader": ["PlaceReader"],
+    },
 )

@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "render": ["Pictures", "render"],
         "scenes": ["SPLITS", "Scenes", "sample_scenes"],
         "shapes": ["COLORS", "SHAPES", "SIZES"],
+        "subwords": ["SubwordTokenizer"],
         "tokenizer": ["Tokenizer"],
     },
 )

@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "arrays": ["side_by_side"],
         "curves": ["recorded_spread", "training_curve"],
         "labels": ["pair_table", "scene_labels"],
+        "ledger": ["bit_ledger"],
         "pictures": ["Html", "matching_game", "picture_grid", "retrieval_panel", "search_panel"],
         "similarity": ["similarity_heatmap"],
         "style": ["COLORS", "figure"],

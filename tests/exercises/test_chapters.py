@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from einops import rearrange
+from einops import einsum, rearrange
 
 from vlmlearn.exercises import registry
 from vlmlearn.exercises.diagnose import diagnose
@@ -92,6 +92,21 @@ def sheet_by_transpose(images, columns):
     return split.reshape(count // columns * h, columns * w, c)
 
 
+def block_by_hand(x, attention, feed_forward):
+    def normed(z):
+        centred = z - z.mean(-1, keepdim=True)
+        return centred / torch.sqrt(centred.pow(2).mean(-1, keepdim=True) + 1e-5)
+
+    attended = attention(normed(x)) + x
+    return feed_forward(normed(attended)) + attended
+
+
+def block_by_module(x, attention, feed_forward):
+    layer_norm = torch.nn.LayerNorm(x.shape[-1], elementwise_affine=False)
+    middle = x + attention(layer_norm(x))
+    return middle + feed_forward(layer_norm(middle))
+
+
 def similarity_by_division(image, text):
     return torch.einsum("nd,md->nm", image, text) / (image.norm(dim=1)[:, None] * text.norm(dim=1)[None])
 
@@ -157,6 +172,27 @@ VARIANTS = {
         sheet_by_transpose,
         lambda images, columns: rearrange(images, "(r k) c h w -> (r h) (k w) c", k=columns).copy(),
     ],
+    "attention_scores": [
+        lambda query, key: einsum(query, key, "b q d, b k d -> b q k") / query.shape[2] ** 0.5,
+        lambda query, key: torch.matmul(key, query.mT).mT / key.shape[-1] ** 0.5,
+    ],
+    "causal_mask": [
+        lambda length: ~torch.triu(torch.ones(length, length), diagonal=1).bool(),
+        lambda length: torch.tensor([[j <= i for j in range(length)] for i in range(length)]),
+    ],
+    "padded_weights": [
+        lambda scores, real: torch.where(real[:, None], scores, -torch.inf).softmax(-1),
+        lambda scores, real: scores.masked_fill(~real[:, None], -torch.inf).log_softmax(-1).exp(),
+    ],
+    "split_heads": [
+        lambda x, heads: torch.stack(x.chunk(heads, dim=-1), dim=1),
+        lambda x, heads: x.unflatten(-1, (heads, -1)).permute(0, 2, 1, 3),
+    ],
+    "merge_heads": [
+        lambda x: torch.cat(list(x.unbind(1)), dim=-1),
+        lambda x: x.permute(0, 2, 1, 3).flatten(2),
+    ],
+    "pre_norm_block": [block_by_hand, block_by_module],
     "similarity": [similarity_by_division, similarity_by_torch],
     "clip_loss": [loss_by_logsumexp, loss_by_log_softmax],
     "logit_scale": [

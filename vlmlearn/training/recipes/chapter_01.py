@@ -4,6 +4,7 @@ A sweep's run is short (``SWEEP_STEPS``) and changes one thing against the chapt
 equal steps and batch size throughout.
 """
 
+import math
 import statistics
 from collections.abc import Callable
 from dataclasses import asdict
@@ -15,18 +16,28 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vlmlearn.losses import clip_loss
-from vlmlearn.metrics import recall_at_k
+from vlmlearn.metrics import recall_at_k, retrieval_bits
 from vlmlearn.models.baselines import ColorHistogramBaseline
 from vlmlearn.models.clip import CLIP, CLIPConfig
 from vlmlearn.training.batches import shuffled_batches
 from vlmlearn.training.loop import History, TrainConfig, fit
+from vlmlearn.training.recipes.ledger import ledger_line
 from vlmlearn.training.recipes.record import progress
-from vlmlearn.world import CaptionPairs, Tokenizer, caption_pairs, swapped_captions
+from vlmlearn.world import (
+    CaptionPairs,
+    Tokenizer,
+    caption_entropy,
+    caption_pairs,
+    free_word_bits,
+    swapped_captions,
+)
 
-_WORLD = "captions datasets labels random relations render scenes shapes tokenizer words"
+_WORLD = "backgrounds captions datasets entropy labels random relations render scenes shapes tokenizer words"
+_LAYERS = "attention feed_forward image_towers masks transformer"
 SOURCES = (
     *(f"world.{name}" for name in _WORLD.split()),
-    *("layers", "losses.contrastive", "metrics.retrieval", "models.clip", "models.baselines"),
+    *(f"layers.{name}" for name in _LAYERS.split()),
+    *("losses.contrastive", "metrics.bits", "metrics.retrieval", "models.clip", "models.baselines"),
     *(f"training.{name}" for name in ("batches", "loop", "optimizers", "schedules", "recipes.chapter_01")),
 )
 SEEDS = (0, 1, 2)
@@ -39,6 +50,7 @@ GALLERY = 1000
 TEMPERATURES = (1.0, 0.3, 0.1, 0.03, 0.01)
 WIDTHS = (2, 4, 8, 16, 32, 128)
 GROUPS = (2, 8, 32, 192)
+PHOTO_SHARE = 0.5  # of the training scenes that stand on photographs, where any do
 
 Model = CLIP | ColorHistogramBaseline
 Loss = Callable[[Any, Any], Tensor]
@@ -47,6 +59,7 @@ Loss = Callable[[Any, Any], Tensor]
 def run() -> dict[str, Any]:
     """Everything that ``vlmlearn/results/01.json`` holds."""
     sweep = partial(_over_seeds, steps=SWEEP_STEPS)
+    clip = _over_seeds(steps=STEPS, full=True)
     return {
         "settings": {
             "scenes": SCENES,
@@ -55,11 +68,14 @@ def run() -> dict[str, Any]:
             "steps": STEPS,
             "sweep_steps": SWEEP_STEPS,
             "gallery": GALLERY,
+            "photo_share": PHOTO_SHARE,
             "seeds": SEEDS,
             "train": asdict(TrainConfig(STEPS)),
         },
-        "clip": _over_seeds(steps=STEPS, swaps=True),
-        "bag_of_words": _over_seeds(steps=STEPS, swaps=True, text_tower="bag"),
+        "clip": clip,
+        "ledger": caption_line(clip["bits"]),
+        "trained_on_photos": _over_seeds(steps=STEPS, full=True, photos="train"),
+        "bag_of_words": _over_seeds(steps=STEPS, full=True, text_tower="bag"),
         "color_histogram": _histogram(),
         "unnormalised": sweep(loss=unnormalised_loss, normalize=False),
         "temperature": {str(t): sweep(temperature=t) for t in TEMPERATURES} | {"learnt": sweep()},
@@ -68,18 +84,38 @@ def run() -> dict[str, Any]:
     }
 
 
-@cache
-def training_pairs() -> CaptionPairs:
-    return caption_pairs(SCENES, variants=VARIANTS)
+def caption_line(carried: list[float]) -> dict[str, Any]:
+    """The ledger's line of a model that finds captions among ``GALLERY``."""
+    entropy = caption_entropy()
+    spoken = free_word_bits([text for (text,) in caption_pairs(GALLERY, split="test").texts])
+    return ledger_line(
+        told="caption",
+        bits=entropy.visible,
+        language=spoken - entropy.total,
+        ceiling=math.log2(GALLERY),
+        carried=carried,
+    )
 
 
 @cache
-def gallery(split: str) -> CaptionPairs:
-    return caption_pairs(GALLERY, split=split, distinct=True)
+def training_pairs(photos: str | None = None) -> CaptionPairs:
+    share = PHOTO_SHARE if photos else 1.0
+    return caption_pairs(SCENES, variants=VARIANTS, photos=photos, photo_share=share)
+
+
+@cache
+def gallery(split: str, photos: str | None = None) -> CaptionPairs:
+    return caption_pairs(GALLERY, split=split, distinct=True, photos=photos)
 
 
 def train_clip(
-    seed: int, steps: int, *, loss: Loss | None = None, temperature: float | None = None, **changes: object
+    seed: int,
+    steps: int,
+    *,
+    loss: Loss | None = None,
+    temperature: float | None = None,
+    photos: str | None = None,
+    **changes: object,
 ) -> tuple[CLIP, History]:
     """Train the tiny CLIP of the chapter.
 
@@ -88,6 +124,7 @@ def train_clip(
         steps: of training.
         loss: (model, batch) to a scalar; by default ``chapter_loss``.
         temperature: held at this value; by default learnt from 0.07 on.
+        photos: the group of photographs that ``PHOTO_SHARE`` of the scenes stand on; by default none does.
         changes: fields of ``CLIPConfig``.
     """
     torch.manual_seed(seed)
@@ -95,7 +132,7 @@ def train_clip(
     if temperature is not None:
         model.log_scale.data.fill_(-torch.tensor(temperature).log())
         model.log_scale.requires_grad_(False)
-    batches = pair_batches(training_pairs(), seed)
+    batches = pair_batches(training_pairs(photos), seed)
     history = fit(model, batches, loss or chapter_loss, TrainConfig(steps), after_step=model.clamp_scale_)
     return model, history
 
@@ -151,18 +188,30 @@ def swap_accuracy(model: CLIP, kind: str, split: str = "test") -> float:
     return 100 * float(wins[torch.from_numpy(usable)].mean())
 
 
-def _over_seeds(*, steps: int, swaps: bool = False, normalize: bool = True, **options: Any) -> dict[str, Any]:
-    """Scores for every seed, in lists of the same order."""
+@torch.no_grad()
+def bits(model: Model) -> float:
+    """Bits of a caption that the model is shown to carry, on pairs as they come, some captions twice."""
+    drawn = caption_pairs(GALLERY, split="test")
+    return retrieval_bits(similarity(model, drawn), model.log_scale.exp())
+
+
+def _over_seeds(*, steps: int, full: bool = False, normalize: bool = True, **options: Any) -> dict[str, Any]:
+    """Scores for every seed, in lists of the same order; ``full`` are those of a chapter's whole training."""
     scores: dict[str, Any] = {}
     encoding = {} if normalize else {"normalize": False}
     for seed in SEEDS:
         model, history = train_clip(seed, steps, **options)
         found = {"seconds": history.seconds, "loss": history.last(), "scale": model.log_scale.exp().item()}
-        for split in ("test", "compositional") if swaps else ("test",):
+        for split in ("test", "compositional") if full else ("test",):
             recall = recall_at_k(similarity(model, gallery(split), **encoding))
             found |= {f"{split}_i2t": recall.image_to_text, f"{split}_t2i": recall.text_to_image}
-        if swaps:
+        if full:
             found |= {f"swap_{kind}": swap_accuracy(model, kind) for kind in ("relation", "binding")}
+            found |= {
+                f"{photos}_photos_i2t": recall_at_k(similarity(model, gallery("test", photos))).image_to_text
+                for photos in ("train", "test")
+            }
+            found["bits"] = bits(model)
         for name, value in found.items():
             scores.setdefault(name, []).append(round(value, 3))
         progress(f"{options} seed {seed}: {found}")

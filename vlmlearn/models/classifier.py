@@ -1,5 +1,7 @@
 """A small picture classifier: from pixels to one score (logit) for each name."""
 
+from itertools import pairwise
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -25,7 +27,7 @@ class PictureClassifier(nn.Module):
             raise ValueError(f"classes is {classes}, width {width}: expected at least 1 of each")
         widths = (3, width, 2 * width, 4 * width, 4 * width)
         self.layers = nn.Sequential()
-        for k, (before, after) in enumerate(zip(widths, widths[1:], strict=False)):
+        for k, (before, after) in enumerate(pairwise(widths)):
             side = 4 if k == 0 else 3
             self.layers.append(nn.Conv2d(before, after, side, stride=2, padding=1, bias=False))
             self.layers.extend([nn.BatchNorm2d(after), nn.ReLU()])

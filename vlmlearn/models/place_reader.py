@@ -18,8 +18,8 @@ class PlaceReader(nn.Module):
         side: of the pictures in pixels.
         patch: side of a patch in pixels.
         width, heads: of the block.
-        mixing: how a token learns of the others: "attention"; "mean", every token looks at all of them alike; "none", only
-            at itself.
+        mixing: how a token learns of the others: "attention"; "mean", every token looks at all of them
+            alike; "none", only at itself.
         positions: whether each place in the sequence has a learnt vector of its own.
 
     Raises:

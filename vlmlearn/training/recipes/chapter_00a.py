@@ -1,6 +1,7 @@
 """Chapter 00a, pixels and words: naming the one object of a picture, with one id for each name and with two.
 
-Both classifiers see the same pictures in the same order and train for as many steps; they differ in the last layer only.
+Both classifiers see the same pictures in the same order and train for as many steps; they differ in the
+last layer only.
 """
 
 from dataclasses import asdict
@@ -17,7 +18,9 @@ from vlmlearn.training.batches import shuffled_batches
 from vlmlearn.training.loop import History, TrainConfig, fit
 from vlmlearn.training.recipes.ledger import ledger_line
 from vlmlearn.training.recipes.record import progress
-from vlmlearn.world import COLORS, SEEN_PAIRS, SHAPES, Scenes, render, sample_scenes
+from vlmlearn.world import COLORS, SHAPES, Scenes, sample_scenes
+from vlmlearn.world.render import render
+from vlmlearn.world.shapes import SEEN_PAIRS
 
 _WORLD = "labels random render scenes shapes"
 SOURCES = (
@@ -46,7 +49,7 @@ def run() -> dict[str, Any]:
         | {"train": asdict(TrainConfig(STEPS))},
         **found,
         "ledger": ledger_line(
-            "name", bits=bits, language=float(np.log2(NAMES)) - bits, ceiling=bits, carried=carried
+            told="name", bits=bits, language=float(np.log2(NAMES)) - bits, ceiling=bits, carried=carried
         ),
     }
 

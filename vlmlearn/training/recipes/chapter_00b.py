@@ -17,8 +17,9 @@ from vlmlearn.training.batches import shuffled_batches
 from vlmlearn.training.loop import History, TrainConfig, fit
 from vlmlearn.training.recipes.ledger import ledger_line
 from vlmlearn.training.recipes.record import progress
-from vlmlearn.world import COLORS, Scenes, render, sample_scenes
+from vlmlearn.world import COLORS, Scenes, sample_scenes
 from vlmlearn.world.relations import cells
+from vlmlearn.world.render import render
 
 _WORLD = "labels random relations render scenes shapes"
 _LAYERS = "attention feed_forward masks patches transformer"
@@ -59,7 +60,7 @@ def run() -> dict[str, Any]:
         "settings": {"scenes": SCENES, "batch": BATCH, "steps": STEPS, "exam": EXAM, "seeds": SEEDS}
         | {"train": asdict(TrainConfig(STEPS))},
         **found,
-        "ledger": ledger_line("color_asked", bits=bits, language=0.0, ceiling=bits, carried=carried),
+        "ledger": ledger_line(told="color_asked", bits=bits, language=0.0, ceiling=bits, carried=carried),
     }
 
 

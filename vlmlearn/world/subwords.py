@@ -36,15 +36,20 @@ class SubwordTokenizer:
         vocabulary: specials, characters, then a piece for each merge; a piece's id is its place.
         merges: as given.
         specials: as given.
+
+    Raises:
+        ValueError: a piece that would be there twice.
     """
 
     def __init__(self, alphabet: Iterable[str], merges: Sequence[Pair], specials: Sequence[str]) -> None:
         self.merges, self.specials = tuple(merges), tuple(specials)
-        pieces = [*specials, *sorted(set(alphabet)), *map("".join, merges)]
-        self.vocabulary = tuple(dict.fromkeys(pieces))  # two merges may make the same piece: it counts once
         self._alphabet = frozenset(alphabet)
+        self.vocabulary = (*self.specials, *sorted(self._alphabet), *map("".join, self.merges))
         self._ids = {piece: k for k, piece in enumerate(self.vocabulary)}
         self._ranks = {pair: rank for rank, pair in enumerate(self.merges)}
+        if len(self._ids) < len(self.vocabulary):
+            twice = next(piece for piece in self.vocabulary if self.vocabulary.count(piece) > 1)
+            raise ValueError(f"the vocabulary would hold {twice!r} twice: take the merges from one training")
 
     @classmethod
     def train(
@@ -81,7 +86,7 @@ class SubwordTokenizer:
         while len(ids) < size and counts:
             pair = min(counts, key=lambda pair: (-counts[pair], ids[pair[0]], ids[pair[1]]))
             merges.append(pair)
-            ids.setdefault("".join(pair), len(ids))
+            ids["".join(pair)] = len(ids)
             for word, pieces in cut.items():
                 if pair in pairwise(pieces):
                     _count(counts, pieces, -words[word])

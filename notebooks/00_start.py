@@ -927,32 +927,85 @@ check("contact_sheet", contact_sheet)
 # | ◇ | open lab, with a rubric | 60 min |
 
 # %% [markdown] lang="zh"
-# **入门章要读吗**？下面三题，会做哪题，就可以跳过哪章。
+# ## 9 入门章要读吗？
 #
-# 1. 把 `(8, 3, 64, 64)` 的图切成 16 × 16 的块，再过一个线性层，等价于哪一种卷积？
-# 2. 因果掩码加在 softmax 之前还是之后？为什么？
-# 3. 训练语言模型时，输入和目标差在哪里？
+# 十道题，每题只有一个对。拿不准就写 `-`，别猜：这不是考试，是帮你省时间。
 #
-# <details><summary>答案</summary>
+# 1. 形状 `(8, 3, 64, 64)` 的图，切成 16 × 16 的块，每块过同一个线性层。哪种运算与它相同？
+#    a. 核 16、步长 1 的卷积　b. 核 16、步长 16 的卷积　c. 16 × 16 的最大池化　d. 整张图展平后过一个线性层
+# 2. 一句话有 5 个词，前后加上 BOS 和 EOS，补到长度 8。要补几个 PAD？
+#    a. 3　b. 2　c. 1　d. 0
+# 3. 向量 `(3, 4)` 和 `(4, 3)` 的余弦是多少？
+#    a. 0.96　b. 24　c. 0.04　d. 1
+# 4. 分类器对 48 个名字给出同样的分数。它的交叉熵是多少？
+#    a. 0　b. 1/48　c. 48　d. ln 48，约 3.87
+# 5. 每个查询和键都是 16 维。注意力的分数要除以几，softmax 沿哪根轴做？
+#    a. 除以 4，沿键　b. 除以 16，沿键　c. 除以 4，沿查询　d. 不除，沿键
+# 6. 因果掩码应当怎样用？
+#    a. softmax 之后，未来的权重乘 0　b. 未来的值向量乘 0　c. 未来位置不算损失　d. softmax 之前，未来的分数设成负无穷
+# 7. 不加位置信息的自注意力层，输入的词元打乱次序，输出会怎样？
+#    a. 完全不变，次序也不变　b. 跟着打乱，每个词元自己的输出不变　c. 每个词元的输出都变　d. 只有第一个变
+# 8. `model.eval()` 做了什么？
+#    a. 冻结权重　b. 不再记录梯度　c. 让 dropout 和批归一化换成评估时的行为　d. 以上都有
+# 9. 训练语言模型，输入是 `<bos> 红色 圆环`。目标是什么？
+#    a. `<bos> 红色 圆环`　b. `红色 圆环 <eos>`　c. `圆环 <eos> <pad>`　d. `<pad> <bos> 红色`
+# 10. 模型给下一个词的概率是 1/4。这个词带来多少比特的意外（surprisal）？
+#     a. 0.25　b. 0.6　c. 4　d. 2
 #
-# 1. 卷积核 16、步长 16 的卷积。会做就跳过 00a。
-# 2. 之前，把未来位置的分数设成负无穷；放在之后，每行的和就不是 1 了。会做就跳过 00b。
-# 3. 目标是输入向左移一位：每个位置都预测下一个词元。会做就跳过 00c（04 之前读即可）。
+# 把答案按次序填进去，再运行：
+
+# %% [markdown] lang="en"
+# ## 9 Do you need the on-ramp chapters?
+#
+# Ten questions, one right option each. Write `-` where you are not sure instead of guessing: this is no exam, it is to save your time.
+#
+# 1. Pictures of shape `(8, 3, 64, 64)` are cut into patches of 16 × 16, and each patch passes the same linear layer. Which operation does the same?
+#    (a) a convolution of kernel 16, stride 1 (b) one of kernel 16, stride 16 (c) a 16 × 16 max pooling (d) a linear layer on the whole picture, flattened
+# 2. A sentence of 5 words gets BOS and EOS and is padded to length 8. How many PADs does it take?
+#    (a) 3 (b) 2 (c) 1 (d) 0
+# 3. What is the cosine of the vectors `(3, 4)` and `(4, 3)`?
+#    (a) 0.96 (b) 24 (c) 0.04 (d) 1
+# 4. A classifier gives the same score to all of 48 names. What is its cross entropy?
+#    (a) 0 (b) 1/48 (c) 48 (d) ln 48, about 3.87
+# 5. Queries and keys have 16 dimensions. What are the attention scores divided by, and along which axis goes the softmax?
+#    (a) by 4, along the keys (b) by 16, along the keys (c) by 4, along the queries (d) by nothing, along the keys
+# 6. How is a causal mask applied?
+#    (a) after the softmax, weights of the future times 0 (b) values of the future times 0 (c) places of the future are left out of the loss (d) before the softmax, scores of the future become minus infinity
+# 7. A self-attention layer without positions gets its tokens in another order. What happens to the output?
+#    (a) nothing, not even the order changes (b) it is reordered alike; each token keeps its own output (c) every token's output changes (d) only the first one's does
+# 8. What does `model.eval()` do?
+#    (a) it freezes the weights (b) it stops recording gradients (c) it makes dropout and batch norm behave as in evaluation (d) all of these
+# 9. A language model is trained with the input `<bos> red ring`. What is the target?
+#    (a) `<bos> red ring` (b) `red ring <eos>` (c) `ring <eos> <pad>` (d) `<pad> <bos> red`
+# 10. A model gives the next word a probability of 1/4. How many bits of surprise (surprisal) does the word bring?
+#     (a) 0.25 (b) 0.6 (c) 4 (d) 2
+#
+# Fill in your answers in order, then run:
+
+# %%
+from vlmlearn.exercises import placement
+
+placement("----------")
+
+# %% [markdown] lang="zh"
+# 一章的题全对，就可以跳过那一章；错了哪题，读的时候就留意哪里。
+#
+# <details><summary>不运行也能对答案</summary>
+#
+# 正确答案：bcad adbc bd
+#
+# 1–4 题属于 00a，5–8 题属于 00b，9–10 题属于 00c（读第 04 章之前再看也不迟）。
 #
 # </details>
 
 # %% [markdown] lang="en"
-# **Do you need the on-ramp chapters?** Three questions; skip the chapter whose question you can answer.
+# Skip a chapter whose questions are all right; where one was wrong, look out for it while you read.
 #
-# 1. Pictures of shape `(8, 3, 64, 64)` are cut into tiles of 16 × 16, each passed through a linear layer. Which convolution does the same?
-# 2. Does a causal mask go before or after the softmax, and why?
-# 3. How do input and target of a language model differ in training?
+# <details><summary>The answers, without running anything</summary>
 #
-# <details><summary>Answers</summary>
+# Right answers: bcad adbc bd
 #
-# 1. One with kernel 16 and stride 16. If you knew, skip 00a.
-# 2. Before: scores of future places become minus infinity. Applied after, a row would no longer sum to 1. If you knew, skip 00b.
-# 3. The target is the input moved left by one: every place predicts the next token. If you knew, skip 00c (it is needed only before 04).
+# Questions 1–4 belong to 00a, 5–8 to 00b, 9–10 to 00c, which you need only before chapter 04.
 #
 # </details>
 

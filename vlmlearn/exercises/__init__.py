@@ -7,7 +7,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "checking": ["check"],
         "exercise": ["Case", "Exercise", "Mistake", "Property"],
+        "placement": ["placement"],
         "record": ["progress"],
+        "repair": ["Repair", "Trial"],
         "verdict": ["Verdict"],
     },
 )

@@ -143,7 +143,7 @@ def other_kind(exercise: Exercise, what: str, expected: Any, value: Any, case: C
             "正好反过来了：是不是多了或少了一次转置？",
             "Just the other way round: one transposition too many or too few?",
         )
-    if what == "dtype":
+    if what == "dtype" and is_array(case.arguments[0]):
         body = Message("结果的 dtype 应当跟输入一致。", "The result should keep the dtype of the input.")
     given = _given(exercise, case)
     detail = Message(
@@ -297,6 +297,8 @@ def _small(value: Any) -> str:
         if as_tensor(value).numel() > SMALL:
             return _kind(value)
         return str(np.round(as_tensor(value).double().numpy(), 3).tolist())
+    if isinstance(value, str | list | dict):
+        return shorten(repr(value))
     if isinstance(value, int):
         return str(value)
     return f"{float(value):.4g}"

@@ -1,0 +1,51 @@
+"""Texts as results, and lists and dictionaries as arguments; numbers are tested with the exercises."""
+
+import pytest
+import torch
+
+from vlmlearn.exercises.exercise import Case
+from vlmlearn.exercises.outcome import complaint, has_nan, run, same_values
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [("a ring", None), ("", None), (["a"], "type"), (None, "type"), (torch.ones(2), "type")],
+)
+def test_a_text_is_wanted(value, what):
+    assert complaint("a red ring", value) == what
+
+
+def test_a_text_is_not_a_number():
+    assert complaint(1.0, "1.0") == "type"
+    assert complaint(torch.ones(2), "1 1") == "type"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("a ring", "a ring", True),
+        ("a ring", "a  ring", False),
+        ("", " ", False),
+        ("1", 1, False),
+        (1, "1", False),
+    ],
+)
+def test_texts_are_the_same_letter_by_letter(one, other, same):
+    assert same_values(one, other) is same
+
+
+def test_a_text_holds_no_nan():
+    assert not has_nan("nan")
+
+
+def grows(words, ids):
+    words.append("<eos>")
+    ids["<eos>"] = 2
+    return " ".join(words)
+
+
+def test_a_changed_list_or_dictionary_is_noticed():
+    case = Case((["a", "ring"], {"a": 0, "ring": 1}))
+    assert run(grows, case, ["words", "ids"]).changed == ("words", "ids")
+    assert case.arguments == (["a", "ring"], {"a": 0, "ring": 1})
+    assert run(lambda words, ids: " ".join([*words, "<eos>"]), case, ["words", "ids"]).changed == ()

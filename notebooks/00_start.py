@@ -6,7 +6,7 @@
 #     name: python3
 #   vlmlearn:
 #     needs: []
-#     teaches: [scene, caption, seed, ground truth, bounding box, mask, depth, keypoint, referring expression, shape type, uint8, CHW, einops, token, token id, vocabulary, padding, split, held-out, compositional generalisation, chance level, retrieval, Recall@K, baseline]
+#     teaches: [scene, caption, seed, ground truth, bounding box, mask, depth, keypoint, referring expression, shape type, uint8, CHW, einops, token, token id, vocabulary, padding, split, held-out, compositional generalisation, chance level, retrieval, Recall@K, baseline, bit, entropy]
 # ---
 
 # %% [markdown] lang="zh"
@@ -50,7 +50,8 @@ plots.picture_grid(render(scenes).images, scenes)
 # | 章 | 做什么 |
 # |---|---|
 # | **00** | **你在这里：认识数据，玩一局，训练第一个模型** |
-# | 00a–00c | 入门：像素和词怎样变成向量，注意力，很小的语言模型（即将推出） |
+# | 00a–00b | 入门：像素和词怎样变成向量；注意力 |
+# | 00c | 入门：很小的语言模型（即将推出，读 04 之前再看） |
 # | **01** | **哪句话配哪张图？写出 CLIP 的损失，训练一个真的 CLIP** |
 # | 02–03 | 双编码器的本领，SigLIP（即将推出） |
 # | 04–06 | 把图接到语言模型上：投影器、交叉注意力、Q-Former（即将推出） |
@@ -71,7 +72,8 @@ plots.picture_grid(render(scenes).images, scenes)
 # | Chapter | What we do |
 # |---|---|
 # | **00** | **you are here: meet the data, play a game, train a first model** |
-# | 00a–00c | on-ramp: pixels and words become vectors, attention, a tiny language model (coming) |
+# | 00a–00b | on-ramp: pixels and words become vectors; attention |
+# | 00c | on-ramp: a tiny language model (coming; needed before 04) |
 # | **01** | **which text goes with which image? Write the CLIP loss, train a real CLIP** |
 # | 02–03 | dual encoders at work, SigLIP (coming) |
 # | 04–06 | joining pictures to a language model: projectors, cross-attention, Q-Former (coming) |
@@ -890,7 +892,60 @@ check("contact_sheet", contact_sheet)
 # the wild.
 
 # %% [markdown] lang="zh"
-# ## 8 这门课怎么用
+# ## 8 比特账本
+#
+# 一句描述里有多少信息？真实的图片说明没人答得上来。我们的世界可以精确地算，因为掷骰子的规则就写在代码里。
+#
+# 单位是**比特**（bit）：一次公平的二选一是 1 比特，八选一是 3 比特，$N$ 选一是 $\log_2 N$ 比特；不均匀的，就按概率平均，叫作**熵**（entropy）。
+
+# %% [markdown] lang="en"
+# ## 8 The bit ledger
+#
+# How much information is in a caption? For captions of the real world nobody can say. For ours it can be computed exactly, because the rules of the dice are
+# written in the code.
+#
+# The unit is the **bit**: a fair choice between two is 1 bit, among eight 3 bits, among $N$ it is $\log_2 N$ bits; where options are not equally likely one averages by
+# their probabilities, and calls it the **entropy**.
+
+# %%
+from vlmlearn.world import caption_entropy, free_word_bits
+
+bits = caption_entropy()
+for part in ("count", "pairs", "sizes", "place", "order"):
+    print(f"{part:6s} {getattr(bits, part):5.2f}")
+print(f"total  {bits.total:5.2f}   of which the picture shows {bits.visible:.2f}")
+texts = captions(sample_scenes(1000, split="test"))
+print(f"if every word were a free choice: {free_word_bits(texts):.1f}")
+
+# %% [markdown] lang="zh"
+# 从上到下：几个物体；是哪些形状–颜色组合；多大；在哪里；先说哪个。最后一项图里看不出来，所以图能决定的是 17.9 比特。
+#
+# 如果每个词都从 114 个里随便挑，一句话要 90 多比特。多出来的七十多比特由**语言本身**提供：“a large red” 后面只能是形状。
+# 不看图、只懂语言的模型，省下的就是这一部分。这样的模型叫语言模型，第 00c 章会做一个。
+#
+# 那么，颜色基线从图里带过去多少？每一章都给账本添一行：
+
+# %% [markdown] lang="en"
+# From top to bottom: how many objects; which shape–colour pairs; which sizes; where; which is mentioned first. The last cannot be seen in the picture, so 17.9 bits can
+# come from it.
+#
+# If every word were any of 114, a sentence would take over 90 bits. The other seventy-odd are supplied by **language itself**: after "a large red" there can only be a shape. A model
+# that knows the language and never looks saves just that part. It is called a language model; chapter 00c builds one.
+#
+# And how much does the colour baseline carry over from the picture? Every chapter adds a line to this ledger:
+
+# %%
+plots.bit_ledger("00")
+
+# %% [markdown] lang="zh"
+# 从 1000 句里挑一句，最多能显出 $\log_2 1000 \approx 10$ 比特。光数颜色就带过去一大半！它听起来不少，可别忘了第 6 节：它连圆和方都分不清。
+
+# %% [markdown] lang="en"
+# Finding one of 1,000 sentences can show $\log_2 1000 \approx 10$ bits at most. Counting colours alone carries more than half of that! It sounds like much; but remember section 6:
+# it cannot tell a circle from a square.
+
+# %% [markdown] lang="zh"
+# ## 9 这门课怎么用
 #
 # - **笔记本**：一章一个问题。先跑，再读，再改数字看看会怎样；随时可以从头再跑一遍。
 # - **软件包** `vlmlearn`：笔记本里用到的都在里面，一个概念一个文件，读得完。想看源码，新开一个格子运行 `plots.pair_table??`。
@@ -908,7 +963,7 @@ check("contact_sheet", contact_sheet)
 # | ◇ | 开放实验，附评分标准 | 60 分钟 |
 
 # %% [markdown] lang="en"
-# ## 8 How this course works
+# ## 9 How this course works
 #
 # - **Notebooks**: one chapter, one question. Run, read, then change a number and see; you can always run it again from the top.
 # - **The package** `vlmlearn` holds everything the notebooks use, one concept a file, short enough to read. To see the source, run
@@ -927,7 +982,7 @@ check("contact_sheet", contact_sheet)
 # | ◇ | open lab, with a rubric | 60 min |
 
 # %% [markdown] lang="zh"
-# ## 9 入门章要读吗？
+# ## 10 入门章要读吗？
 #
 # 十道题，每题只有一个对。拿不准就写 `-`，别猜：这不是考试，是帮你省时间。
 #
@@ -955,7 +1010,7 @@ check("contact_sheet", contact_sheet)
 # 把答案按次序填进去，再运行：
 
 # %% [markdown] lang="en"
-# ## 9 Do you need the on-ramp chapters?
+# ## 10 Do you need the on-ramp chapters?
 #
 # Ten questions, one right option each. Write `-` where you are not sure instead of guessing: this is no exam, it is to save your time.
 #
@@ -1091,7 +1146,7 @@ placement("----------")
 # - Radford 等，2021：[CLIP](https://arxiv.org/abs/2103.00020)。第 01 章的主角。
 # - Rogozhnikov，2022：[einops](https://openreview.net/forum?id=oapKSVM2bcj)。把形状写清楚的张量变换。
 #
-# **下一章**：入门的 00a 即将推出，现在可以直接读 01：哪句话配哪张图？你会写出 `clip_loss`，打开这一章的黑盒，让一个看得见形状的模型来玩你的那一局。
+# **下一章**：00a，图片和句子怎样变成数字？小测说可以跳过的话，直接去 01：哪句话配哪张图？你会写出 `clip_loss`，打开这一章的黑盒，让一个看得见形状的模型来玩你的那一局。
 
 # %% [markdown] lang="en"
 # ## References
@@ -1101,5 +1156,5 @@ placement("----------")
 # - Radford et al. 2021: [CLIP](https://arxiv.org/abs/2103.00020). The hero of chapter 01.
 # - Rogozhnikov 2022: [einops](https://openreview.net/forum?id=oapKSVM2bcj). Tensor operations that spell out their shapes.
 #
-# **Next**: the on-ramp chapter 00a is coming; you can read 01 right away: which text goes with which image? You write `clip_loss`, open this chapter's black box,
-# and let a model that sees shapes play your game.
+# **Next**: chapter 00a, how do a picture and a sentence become numbers? If the placement quiz says so, go straight on to 01: which text goes with which image? You write
+# `clip_loss`, open this chapter's black box, and let a model that sees shapes play your game.

@@ -33,7 +33,7 @@ from vlmlearn.world import (
 )
 
 _WORLD = "backgrounds captions datasets entropy labels random relations render scenes shapes tokenizer words"
-_LAYERS = "attention feed_forward image_towers masks transformer"
+_LAYERS = "attention checks feed_forward image_towers masks text_tower transformer vit"
 SOURCES = (
     *(f"world.{name}" for name in _WORLD.split()),
     *(f"layers.{name}" for name in _LAYERS.split()),

@@ -3,15 +3,15 @@
 import pytest
 import torch
 
-from vlmlearn.layers import Bert, BertEmbeddings, causal_mask
+from vlmlearn.layers import Bert, BertConfig, BertEmbeddings, BertTower, causal_mask
 
 SIZES = {"vocabulary": 30, "width": 16, "layers": 2, "heads": 2, "hidden": 32, "positions": 9}
 IDS = torch.tensor([[5, 3, 9, 4], [4, 6, 0, 0]])
 
 
-def make(**changes) -> Bert:
+def make(pooler: bool = False, **changes) -> Bert:
     torch.manual_seed(0)
-    return Bert(**SIZES | changes)
+    return Bert(BertConfig(**SIZES | changes), pooler=pooler)
 
 
 def test_a_vector_a_token_and_one_a_text():
@@ -20,6 +20,13 @@ def test_a_vector_a_token_and_one_a_text():
     assert tokens.shape == (2, 4, 16)
     assert model.pool(tokens).shape == (2, 16)
     assert model.pool(tokens).abs().max() < 1
+
+
+def test_a_tower_maps_the_first_token():
+    torch.manual_seed(0)
+    tower = BertTower(BertConfig(**SIZES), 5, bias=True)
+    torch.testing.assert_close(tower(IDS), tower.projection(tower.bert(IDS)[:, 0]))
+    assert BertTower(BertConfig(**SIZES), 5).projection.bias is None
 
 
 def test_padding_does_not_matter():
@@ -55,7 +62,7 @@ def test_token_types_are_zero_unless_given():
 )
 def test_as_many_parameters_as_the_published(vocabulary, sizes, count):
     with torch.device("meta"):
-        model = Bert(vocabulary, **sizes, pooler=True)
+        model = Bert(BertConfig(vocabulary, **sizes), pooler=True)
     assert sum(parameter.numel() for parameter in model.parameters()) == count
 
 
@@ -77,11 +84,26 @@ def test_bad_ids(ids, message):
 
 @pytest.mark.bad_input
 def test_bad_types_and_no_pooler():
-    with pytest.raises(ValueError, match="token types from 2"):
+    with pytest.raises(ValueError, match="from 2 to 2"):
         make()(IDS, token_types=torch.full_like(IDS, 2))
-    with pytest.raises(ValueError, match=r"shape \(1, 4\)"):
+    with pytest.raises(ValueError, match=r"token_types have shape \(1, 4\)"):
         make()(IDS, token_types=torch.zeros_like(IDS[:1]))
-    with pytest.raises(ValueError, match="no table"):
-        BertEmbeddings(30, 16, token_types=0)(IDS, torch.zeros_like(IDS))
+    with pytest.raises(ValueError, match="one type for each token"):
+        BertEmbeddings(BertConfig(**SIZES, token_types=0))(IDS, torch.zeros_like(IDS))
     with pytest.raises(ValueError, match="no pooler"):
         make().pool(torch.zeros(2, 4, 16))
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"layers": 0}, "layers is 0"),
+        ({"heads": 3}, "heads is 3"),
+        ({"activation": "tanh"}, "activation is 'tanh'"),
+        ({"pad_id": 30}, "pad_id is 30, expected 0 to 29"),
+    ],
+)
+def test_bad_config(changes, message):
+    with pytest.raises(ValueError, match=message):
+        BertConfig(**SIZES | changes)

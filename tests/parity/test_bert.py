@@ -10,11 +10,11 @@ import transformers
 
 from tests.equality import assert_equal, shaken
 from vlmlearn.hub.bert import rename_bert
-from vlmlearn.layers import Bert
+from vlmlearn.layers import Bert, BertConfig
 
 IDS = torch.tensor([[5, 3, 9, 4, 2, 8, 1], [4, 6, 2, 7, 0, 0, 0], [7, 0, 0, 0, 0, 0, 0]])
 TYPES = torch.tensor([[0, 0, 0, 1, 1, 1, 1], [0, 1, 1, 1, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0]])
-SIZES = {"vocabulary": 30, "width": 24, "layers": 3, "heads": 4, "hidden": 40, "positions": 9}
+TINY = BertConfig(vocabulary=30, width=24, layers=3, heads=4, hidden=40, positions=9)
 
 
 def twins(attention: str = "eager") -> tuple[Bert, transformers.BertModel]:
@@ -29,7 +29,7 @@ def twins(attention: str = "eager") -> tuple[Bert, transformers.BertModel]:
     )
     config._attn_implementation = attention
     theirs = shaken(transformers.BertModel(config)).eval()  # no dropout
-    ours = Bert(**SIZES, pooler=True)
+    ours = Bert(TINY, pooler=True)
     ours.load_state_dict(rename_bert(theirs.state_dict()))
     return ours, theirs
 
@@ -66,4 +66,4 @@ def test_without_padding_no_mask_is_needed():
 def test_half_a_model_needs_no_pooler():
     _, theirs = twins()
     kept = {name: value for name, value in theirs.state_dict().items() if not name.startswith("pooler.")}
-    Bert(**SIZES).load_state_dict(rename_bert(kept))
+    Bert(TINY).load_state_dict(rename_bert(kept))

@@ -66,7 +66,9 @@ class Bottleneck(nn.Module):
         self.shrink = nn.AvgPool2d(stride) if stride > 1 else nn.Identity()
         same = stride == 1 and channels == WIDEN * width
         self.shortcut = nn.Identity() if same else _convolution(channels, WIDEN * width, 1)
-        nn.init.zeros_(self.widen[1].weight)  # the block starts as its shortcut
+        last_norm = self.widen[1]
+        assert isinstance(last_norm, nn.BatchNorm2d)
+        nn.init.zeros_(last_norm.weight)  # the block starts as its shortcut
 
     def forward(self, x: Float[Tensor, "batch channels h w"]) -> Float[Tensor, "batch out h2 w2"]:
         inside = F.relu(self.look(F.relu(self.narrow(x))))

@@ -14,19 +14,12 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vlmlearn.layers import (
-    ConvNeXtConfig,
-    ConvNeXtTower,
-    GridConfig,
-    GridTower,
-    ResNetConfig,
-    ResNetTower,
-    TextConfig,
-    TextTower,
-    ViTConfig,
-    ViTTower,
-)
 from vlmlearn.layers.checks import check_counts
+from vlmlearn.layers.convnext import ConvNeXtConfig, ConvNeXtTower
+from vlmlearn.layers.image_towers import GridConfig, GridTower
+from vlmlearn.layers.resnet import ResNetConfig, ResNetTower
+from vlmlearn.layers.text_tower import TextConfig, TextTower
+from vlmlearn.layers.vit import ViTConfig, ViTTower
 
 MAX_LOG_SCALE = math.log(100)  # the temperature never falls below 1/100 (Radford et al. 2021, section 2.5)
 LOG_SCALE = math.log(1 / 0.07)

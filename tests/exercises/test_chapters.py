@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from einops import einsum, rearrange
+from sklearn.metrics import average_precision_score
 
 from vlmlearn.exercises import registry
 from vlmlearn.exercises.diagnose import diagnose
@@ -161,6 +162,67 @@ def recall_as_tensor(similarity, k):
     return (worse > len(similarity) - 1 - k).float().mean() * 100
 
 
+def ensemble_by_loop(features):
+    vectors = []
+    for sentences in features:
+        mean = sum(s / s.pow(2).sum().sqrt() for s in sentences) / len(sentences)
+        vectors.append(mean / mean.norm())
+    return torch.stack(vectors)
+
+
+def eos_by_cumsum(tokens, ids, eos_id):
+    is_end = ids == eos_id
+    return (tokens * (is_end & (is_end.cumsum(1) == 1))[..., None]).sum(1)
+
+
+def eos_by_loop(tokens, ids, eos_id):
+    return torch.stack([t[row.tolist().index(eos_id)] for t, row in zip(tokens, ids, strict=True)])
+
+
+def text_attention_by_loop(query, key, real):
+    weights = query.new_zeros(*real.shape, real.shape[1])
+    for b, row in enumerate(real.tolist()):
+        for i in range(len(row)):
+            if seen := [j for j in range(i + 1) if row[j]]:
+                scores = key[b, seen] @ query[b, i] / query.shape[-1] ** 0.5
+                weights[b, i, seen] = scores.softmax(0)
+    return weights
+
+
+def text_attention_unmasked_rows(query, key, real):
+    """Rows without anything to see look at everything first, and are cleared afterwards."""
+    mask = real[:, None] & torch.ones(real.shape[1], real.shape[1], dtype=torch.bool).tril()
+    blind = ~mask.any(-1, keepdim=True)
+    scores = torch.einsum("bid,bjd->bij", query, key) / np.sqrt(query.shape[-1])
+    return scores.masked_fill(~(mask | blind), -torch.inf).softmax(-1).masked_fill(blind, 0)
+
+
+def text_attention_without_nan(query, key, real):
+    hidden = torch.ones(real.shape[1], real.shape[1]).triu(1).bool() | ~real[:, None]
+    scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
+    return scores.masked_fill(hidden, -torch.inf).softmax(-1).nan_to_num()
+
+
+def precision_by_loop(scores, relevant):
+    ours = [s for s, r in zip(scores.tolist(), relevant.tolist(), strict=True) if r]
+    everything = scores.tolist()
+    return sum(sum(o >= s for o in ours) / sum(e >= s for e in everything) for s in ours) / len(ours)
+
+
+def swap_by_list(ids, article):
+    words = ids.tolist()
+    a = words.index(article)
+    b = words.index(article, a + 1)
+    return torch.tensor(words[:a] + words[b : b + 4] + words[a + 4 : b] + words[a : a + 4] + words[b + 4 :])
+
+
+def swap_by_index(ids, article):
+    a, b = torch.where(ids == article)[0][:2]
+    order = torch.arange(len(ids))
+    order[a : a + 4], order[b : b + 4] = torch.arange(b, b + 4), torch.arange(a, a + 4)
+    return ids[order]
+
+
 VARIANTS = {
     "to_channels_last": [
         hwc_stack,
@@ -201,6 +263,25 @@ VARIANTS = {
     ],
     "streaming_logsumexp": [lse_by_slices, lse_by_pairs],
     "recall_at_k": [recall_by_loop, recall_as_tensor],
+    "zero_shot": [
+        lambda image, classes, scale: torch.softmax(
+            scale * F.cosine_similarity(image[:, None], classes[None], dim=-1), dim=1
+        ),
+        lambda image, classes, scale: (
+            (scale * F.normalize(classes) @ F.normalize(image).T).log_softmax(0).exp().T
+        ),
+    ],
+    "prompt_ensemble": [
+        ensemble_by_loop,
+        lambda features: F.normalize((features / features.norm(dim=2, keepdim=True)).sum(1)),
+    ],
+    "eos_pooling": [eos_by_cumsum, eos_by_loop],
+    "text_attention": [text_attention_by_loop, text_attention_unmasked_rows, text_attention_without_nan],
+    "average_precision": [
+        precision_by_loop,
+        lambda scores, relevant: float(average_precision_score(relevant.numpy(), scores.numpy())),
+    ],
+    "swap_objects": [swap_by_list, swap_by_index],
 }
 
 

@@ -85,10 +85,10 @@ def _pictures_and_classes(seed: int) -> Iterator[Case]:
     for images, classes, dim, scale in ((1, 2, 2, 1.0), (2, 3, 3, 5.0), (3, 3, 4, 14.3), (4, 6, 8, 2.0)):
         yield Case((_uneven(generator, images, dim), _uneven(generator, classes, dim), scale))
     yield Case((_uneven(generator, 3, 4), _uneven(generator, 1, 4), 3.0), one)
-    image, classes = _uneven(generator, 3, 5).float(), _uneven(generator, 4, 5).float()
-    yield Case((image, classes, 1.0), FLOAT32)
+    image, others = _uneven(generator, 3, 5).float(), _uneven(generator, 4, 5).float()
+    yield Case((image, others, 1.0), FLOAT32)
     large = Message("float32，缩放为 100。", "float32, scale 100.")
-    yield Case((image, torch.cat([image, classes]), 100.0), large)
+    yield Case((image, torch.cat([image, others]), 100.0), large)
 
 
 def _sentences(seed: int) -> Iterator[Case]:
@@ -344,7 +344,13 @@ def _of_two(ids: Tensor, article: int, one: int, other: int) -> Tensor:
 
 
 def _words(start: int, stop: int) -> Callable[[Tensor, int], Tensor]:
-    return lambda ids, article: _exchanged(ids, *_starts(ids, article)[:2], start, stop)
+    """Only some words of the first two objects are exchanged."""
+
+    def run(ids: Tensor, article: int) -> Tensor:
+        first, second = _starts(ids, article)[:2]
+        return _exchanged(ids, first, second, start, stop)
+
+    return run
 
 
 def _backwards(ids: Tensor, article: int) -> Tensor:

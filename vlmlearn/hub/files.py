@@ -59,7 +59,7 @@ def find(name: str | Path, revision: str | None = None) -> Source:
         ValueError: no such name, revision or folder, or a revision of a folder. ConnectionError: no network.
     """
     folder = Path(name).expanduser()
-    if folder.is_dir():
+    if folder.is_dir() and str(name):
         if revision is not None:
             raise ValueError(f"{name} is a folder and has no revision {revision!r}: leave revision out")
         return Source(str(name), folder)
@@ -107,7 +107,8 @@ def _fetch(name: str, revision: str | None) -> Source:
     try:
         folder = snapshot_download(name, revision=revision, allow_patterns=list(FILES), tqdm_class=tqdm)
     except Exception as error:
-        raise _explained(error, name, revision) from error
+        _explain(error, name, revision)
+        raise
     return Source(name, Path(folder), Path(folder).name)  # the cache names a version's folder by its commit
 
 
@@ -118,7 +119,8 @@ def _conversion(name: str) -> str | None:
     try:
         offers = list(HfApi().get_repo_discussions(name, author=CONVERTER, discussion_type="pull_request"))
     except Exception as error:
-        raise _explained(error, name, None) from error
+        _explain(error, name, None)
+        raise
     numbers = [
         offer.num
         for offer in offers
@@ -127,28 +129,24 @@ def _conversion(name: str) -> str | None:
     return f"refs/pr/{max(numbers)}" if numbers else None
 
 
-def _explained(error: Exception, name: str, revision: str | None) -> Exception:
-    """What to say for an error of the library, or the error itself where it needs no words of ours."""
+def _explain(error: Exception, name: str, revision: str | None) -> None:
+    """Raise an error of ours for the library's about names and networks; return for any other (a full disk)."""
     from huggingface_hub import errors
 
     if isinstance(error, errors.GatedRepoError):
-        return ValueError(
-            f"{name} is open only to those who accepted its terms: do so on its page, then log in"
-        )
-    if isinstance(error, (errors.RepositoryNotFoundError, errors.HFValidationError)):
-        return ValueError(
-            f"the Hub knows no {name!r}: check owner and name (a private one needs you to log in)"
-        )
+        said = f"{name} is open only to those who accept its terms: do so on its page, then log in"
+        raise ValueError(said) from error
+    if isinstance(error, errors.RepositoryNotFoundError | errors.HFValidationError):
+        said = f"the Hub knows no {name!r}: check owner and name (for a private one, log in)"
+        raise ValueError(said) from error
     if isinstance(error, errors.RevisionNotFoundError):
-        return ValueError(f"{name} has no revision {revision!r}: leave it out for the newest")
-    library = type(error).__module__.partition(".")[0]  # the one for HTTP changed its name between versions
-    if isinstance(error, errors.LocalEntryNotFoundError | ConnectionError) or library.startswith(
-        ("http", "hugg")
-    ):
-        return ConnectionError(
-            f"{name} could not be fetched, and is not complete in the cache ({type(error).__name__}: "
-            f"{str(error).splitlines()[0] if str(error) else 'no reason given'}). Without a network, copy its "
-            "config.json, model.safetensors, tokenizer and preprocessor files into a folder and load that: "
-            'load("path/of/the/folder"). Where the Hub cannot be reached, HF_ENDPOINT may name a mirror'
-        )
-    return error
+        raise ValueError(f"{name} has no revision {revision!r}: leave it out for the newest") from error
+    library = type(error).__module__.partition(".")[0]  # the one for HTTP has another name in older versions
+    if isinstance(error, ConnectionError) or library in ("huggingface_hub", "httpx", "httpx2", "httpcore"):
+        reason = (str(error).splitlines() or ["no reason given"])[0]
+        raise ConnectionError(
+            f"{name} could not be fetched, and is not complete in the cache ({type(error).__name__}: {reason}). "
+            "Without a network, copy its config.json, model.safetensors and the tokenizer's and preprocessor's "
+            'files into a folder and load that: load("path/of/the/folder"). Where only the Hub cannot be '
+            "reached, the environment variable HF_ENDPOINT may name a mirror"
+        ) from error

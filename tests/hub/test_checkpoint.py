@@ -73,6 +73,9 @@ def check(checkpoint, expected, kind: type = CLIP) -> None:
     with torch.no_grad():
         ours = checkpoint.model(checkpoint.images(photos()), checkpoint.tokenizer.encode(TEXTS).ids)
     for one, other, name in zip(ours, expected, ("images", "texts", "scale"), strict=True):
+        assert name == "scale" or other.std(0).mean() > 0.01, (
+            f"{name} all look alike, so equality says little"
+        )
         assert_equal(one, other, name)
 
 

@@ -59,7 +59,7 @@ def load(name: str | Path, *, revision: str | None = None) -> Checkpoint:
     print(source)
     settings = read_json(source.folder / "config.json")
     family = family_of(settings)
-    text = settings.get("text_config") or {}
+    text = settings.get("text_config_dict") or settings.get("text_config") or {}  # older files hold it twice
     tokenizer = TextTokenizer.from_folder(
         source.folder, text.get("max_position_embeddings", family.context_length)
     )

@@ -10,7 +10,9 @@ import pytest
     ("package", "name"), [("PIL", "ImageProcessor"), ("tokenizers", "TextTokenizer"), ("tokenizers", "load")]
 )
 def test_it_says_what_to_install(package, name):
-    code = f"import sys; sys.modules[{package!r}] = None; import vlmlearn.hub; from vlmlearn.hub import {name}"
+    code = (
+        f"import sys; sys.modules[{package!r}] = None; import vlmlearn.hub; from vlmlearn.hub import {name}"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode != 0
     last = done.stderr.strip().splitlines()[-1]

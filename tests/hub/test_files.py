@@ -1,5 +1,6 @@
 """Folders and names, against a Hub on this machine."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,13 @@ class TestFind:
         hub.publish(NAME, saved)
         hub.offer(NAME, 9, "a-stranger", "Adding `safetensors` variant of this model")
         assert not {"model.safetensors", "pytorch_model.bin"} & {p.name for p in find(NAME).folder.iterdir()}
+
+
+def test_these_tests_reach_no_other_machine():
+    with pytest.raises(OSError, match="a test asked where"):
+        socket.create_connection(("huggingface.co", 443))
+    with pytest.raises(OSError, match="a test tried to reach"):
+        socket.socket().connect(("192.0.2.1", 443))
 
 
 @pytest.mark.bad_input

@@ -35,7 +35,7 @@ class Checkpoint:
 
 
 def load(name: str | Path, *, revision: str | None = None) -> Checkpoint:
-    """Fetch a published checkpoint, or read one from a folder, and print which version it is.
+    """Fetch a published checkpoint, and print which version it is; or read one from a folder.
 
         clip = load("openai/clip-vit-base-patch32")
         images = clip.model.encode_image(clip.images(["cat.jpg"]))
@@ -56,7 +56,8 @@ def load(name: str | Path, *, revision: str | None = None) -> Checkpoint:
             network, and not in the cache. ModuleNotFoundError: the extra ``hub`` is not installed.
     """
     source = find(name, revision)
-    print(source)
+    if source.commit is not None:
+        print(source)
     settings = read_json(source.folder / "config.json")
     family = family_of(settings)
     text = settings.get("text_config_dict") or settings.get("text_config") or {}  # older files hold it twice

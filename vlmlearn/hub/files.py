@@ -88,10 +88,15 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path} is not valid JSON ({error}): delete it and load again") from error
+        raise ValueError(f"{path} is not valid JSON ({error}): {fetch_again(path)}") from error
     if not isinstance(found, dict):
         raise ValueError(f"{path} holds a {type(found).__name__}, expected settings by name")
     return found
+
+
+def fetch_again(path: Path) -> str:
+    """What to do about a damaged file: in the Hub's cache its name only points to what must go."""
+    return f"delete {path.resolve()} and load again"
 
 
 def _has_weights(folder: Path) -> bool:

@@ -7,7 +7,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from vlmlearn.hub.files import INDEX, PICKLES, SINGLE, read_json
+from vlmlearn.hub.files import INDEX, PICKLES, SINGLE, fetch_again, read_json
 
 SHOWN = 10  # names in an error
 
@@ -85,7 +85,7 @@ def _read(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise ValueError(f"{path} is cut off or damaged ({error}): delete it and fetch it again") from error
+        raise ValueError(f"{path} is cut off or damaged ({error}): {fetch_again(path)}") from error
 
 
 def _is_part(name: object) -> bool:

@@ -60,6 +60,7 @@ def theirs(batch: int, layers: int, vocabulary: int, backward: bool) -> Step:
 
     images, ids = inputs(batch, vocabulary)
     text = {"num_hidden_layers": layers, "vocab_size": vocabulary, "eos_token_id": vocabulary - 1}
+    text["bos_token_id"] = 0  # within the vocabulary; nothing reads it
     config = CLIPConfig(vision_config={"num_hidden_layers": layers}, text_config=text)
     model = CLIPModel(config).eval()
     return step_of(model, lambda: model(input_ids=ids, pixel_values=images, return_loss=True).loss, backward)

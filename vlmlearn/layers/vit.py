@@ -148,8 +148,5 @@ class ViTTower(nn.Module):
 
     def forward(self, images: Float[Tensor, "batch 3 side side"]) -> Float[Tensor, "batch embedding"]:
         check_images(images, self.config.image_side)
-        if self.config.pool == "class":
-            pooled = self.vit(images, first=1)[:, 0]
-        else:
-            pooled = self.vit(images).mean(1)
-        return self.projection(self.norm(pooled))
+        first = 1 if self.config.pool == "class" else None
+        return self.projection(self.norm(self.vit(images, first=first).mean(1)))  # of one token: itself

@@ -89,6 +89,27 @@ def test_the_tiny_one_fits_the_world():
 
 
 @pytest.mark.bad_input
+def test_compiles_whole():
+    model = make()
+    images, ids = inputs()
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+    for ours, expected in zip(compiled(images, ids), model(images, ids), strict=True):
+        torch.testing.assert_close(ours, expected)
+
+
+def test_bfloat16_and_autocast():
+    model, (images, ids) = make(), inputs()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = model(images, ids)
+        align_loss(*output).backward()
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+    expected = model(images, ids)
+    torch.testing.assert_close(output.text_features.float(), expected.text_features, atol=0.05, rtol=0)
+    halved = model.bfloat16()(images.bfloat16() / 127.5 - 1, ids)
+    assert all(part.isfinite().all() for part in halved)
+
+
+@pytest.mark.bad_input
 def test_bad_input():
     model = make()
     images, _ = inputs()

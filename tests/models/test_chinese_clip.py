@@ -77,7 +77,7 @@ def test_the_scale_stays_at_100():
 
 @pytest.mark.parametrize(
     ("config", "image", "text"),
-    [  # in millions, as the paper's table 1 has them, whose text towers lack the projection
+    [  # in millions, as published
         (ChineseCLIPConfig.resnet50(), 38, 39),
         (ChineseCLIPConfig.vit_base_patch16(), 86, 102),
         (ChineseCLIPConfig.vit_large_patch14(), 304, 102),
@@ -97,6 +97,27 @@ def test_the_tiny_one_fits_the_world():
     images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
     assert model(images, torch.tensor([[1, 5, 2], [1, 299, 2]])).text_features.shape == (2, 128)
     assert sum(parameter.numel() for parameter in model.parameters()) < 1e6
+
+
+@pytest.mark.bad_input
+def test_compiles_whole():
+    model = make()
+    images, ids = inputs()
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+    for ours, expected in zip(compiled(images, ids), model(images, ids), strict=True):
+        torch.testing.assert_close(ours, expected)
+
+
+def test_bfloat16_and_autocast():
+    model, (images, ids) = make(), inputs()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = model(images, ids)
+        clip_loss(*output).backward()
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+    expected = model(images, ids)
+    torch.testing.assert_close(output.text_features.float(), expected.text_features, atol=0.05, rtol=0)
+    halved = model.bfloat16()(images.bfloat16() / 127.5 - 1, ids)
+    assert all(part.isfinite().all() for part in halved)
 
 
 @pytest.mark.bad_input

@@ -213,7 +213,7 @@ class TestFromTheHub:
         assert load(NAME, revision="v1").source.commit == commit
         assert load(NAME, revision=commit).source.commit == commit
 
-    def test_the_hubs_own_conversion_of_a_pickle(self, hub, saved, folder, expected, capsys):
+    def test_the_hubs_own_conversion_of_a_pickle(self, hub, saved, folder, expected, capsys, monkeypatch):
         (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
         main = hub.publish(NAME, folder)
         commit = hub.publish(NAME, saved, "refs/pr/7")
@@ -228,6 +228,8 @@ class TestFromTheHub:
         printed = capsys.readouterr().out
         assert f"{NAME} @ {main} has no safetensors; taking the Hub's own conversion" in printed
         assert printed.endswith(f"{NAME} @ {commit}\n")
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://no-network.example")
+        check(load(NAME), expected)
 
     def test_a_damaged_file_is_fetched_again_once_it_is_deleted(self, hub, saved, expected):
         hub.publish(NAME, saved)

@@ -83,6 +83,14 @@ class TestBadName:
         ):
             find(NAME)
 
+    def test_no_network_and_only_a_pickle_in_the_cache(self, hub, saved, monkeypatch):
+        (saved / "model.safetensors").unlink()
+        hub.publish(NAME, saved)
+        find(NAME)
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://no-network.example")
+        with pytest.raises(ConnectionError, match="could not be fetched"):
+            find(NAME)
+
     def test_switched_off(self, hub, monkeypatch):
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
         with pytest.raises(ConnectionError, match="could not be fetched"):

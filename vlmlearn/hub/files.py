@@ -124,6 +124,9 @@ def _conversion(name: str) -> str | None:
     try:
         offers = list(HfApi().get_repo_discussions(name, author=CONVERTER, discussion_type="pull_request"))
     except Exception as error:
+        kept = _kept_conversion(name)
+        if kept is not None:
+            return kept
         _explain(error, name, None)
         raise
     numbers = [
@@ -132,6 +135,18 @@ def _conversion(name: str) -> str | None:
         if offer.author == CONVERTER and offer.status == "open" and "safetensors" in offer.title
     ]
     return f"refs/pr/{max(numbers)}" if numbers else None
+
+
+def _kept_conversion(name: str) -> str | None:
+    """The conversion that was taken before, for whoever has no network now."""
+    from huggingface_hub import scan_cache_dir
+
+    for model in scan_cache_dir().repos:
+        for version in model.revisions if model.repo_id == name else ():
+            offered = [ref for ref in version.refs if ref.startswith("refs/pr/")]
+            if offered and {file.file_name for file in version.files} & {SINGLE, INDEX}:
+                return offered[0]
+    return None
 
 
 def _explain(error: Exception, name: str, revision: str | None) -> None:

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from vlmlearn.heads.retrieval import ZeroShotClassifier, world_class_names, world_templates
+from vlmlearn.heads.retrieval import ZeroShotClassifier, fingerprint, world_class_names, world_templates
+from vlmlearn.models import ALIGN, AlignConfig, ChineseCLIP, ChineseCLIPConfig
 
 TEMPLATES = ["a small {} star at the top", "a large {} ring at the left", "a small {} circle at the center"]
 NAMES = ["red", "green", "blue"]
@@ -45,6 +46,20 @@ def test_logits_and_probabilities_by_hand(make_clip, tokenizer, images):
     labels = torch.tensor([0, 1, 2, 0, 1, 2])
     expected = 100 * (logits.argmax(1) == labels).double().mean()
     assert classifier.accuracy(images, labels) == pytest.approx(float(expected))
+
+
+@pytest.mark.parametrize(("kind", "config"), [(ALIGN, AlignConfig), (ChineseCLIP, ChineseCLIPConfig)])
+def test_other_dual_encoders_and_their_own_scale(kind, config, tokenizer, images):
+    torch.manual_seed(0)
+    model = kind(config.tiny(len(tokenizer))).train()
+    mark = fingerprint(model)
+    classifier = ZeroShotClassifier(model, NAMES, TEMPLATES[:1], tokenizer.encode)
+    logits = classifier.logits(images[:3])
+    assert fingerprint(model) == mark  # running statistics of batch norms included
+    with torch.no_grad():
+        output = model.eval()(images[:3], tokenizer.encode([TEMPLATES[0].format(name) for name in NAMES]))
+    expected = output.logit_scale * output.image_features @ output.text_features.T
+    torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_an_encoder_that_knows_is_always_right():
@@ -90,7 +105,7 @@ class TestBadInput:
             ZeroShotClassifier(make_clip(), ["pink"], TEMPLATES, tokenizer.encode)
 
     def test_scale(self):
-        with pytest.raises(ValueError, match="Oracle has no log_scale: give the scale"):
+        with pytest.raises(ValueError, match="Oracle has neither log_scale nor temperature: give the scale"):
             ZeroShotClassifier(Oracle(), NAMES, TEMPLATES, read)
         for scale in (0, -1.0, float("nan")):
             with pytest.raises(ValueError, match="expected a positive number"):

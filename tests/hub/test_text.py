@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import BertTokenizer, BertTokenizerFast, CLIPTokenizer, CLIPTokenizerFast
+from transformers.models.bert.tokenization_bert_legacy import BertTokenizerLegacy
 
 from vlmlearn.hub.subwords import BERT_SPECIALS, CLIP_SPECIALS, Specials
 from vlmlearn.hub.text import TextTokenizer
@@ -134,6 +135,16 @@ def cached(folders):
         return known[name]
 
     return get
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_word_pieces_equal_upstreams_in_python(folders, text):
+    """``BertTokenizerLegacy`` shares no code with the library that both others call."""
+    theirs = BertTokenizerLegacy(folders["BERT files"] / "vocab.txt")
+    assert (
+        TextTokenizer.from_folder(folders["BERT files"]).encode([text]).ids[0].tolist()
+        == theirs(text)["input_ids"]
+    )
 
 
 def test_padding_to_the_longest(pair):

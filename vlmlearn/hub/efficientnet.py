@@ -66,15 +66,15 @@ def efficientnet_config(settings: Mapping[str, Any]) -> EfficientNetConfig:
         )
     columns = ("kernel_sizes", "strides", "expand_ratios", "out_channels", "num_block_repeats")
     return EfficientNetConfig(
-        width_factor=found["width_coefficient"],
-        depth_factor=found["depth_coefficient"],
+        width_factor=float(found["width_coefficient"]),
+        depth_factor=float(found["depth_coefficient"]),
         stages=tuple(Stage(*row) for row in zip(*(found[name] for name in columns), strict=True)),
         divisor=found["depth_divisor"],
-        squeeze=found["squeeze_expansion_ratio"],
+        squeeze=float(found["squeeze_expansion_ratio"]),
         square_padding=tuple(found["depthwise_padding"]),
         eps=found["batch_norm_eps"],
         momentum=round(1 - found["batch_norm_momentum"], 6),
-        drop_connect=found["drop_connect_rate"],
+        drop_connect=float(found["drop_connect_rate"]),
     )
 
 

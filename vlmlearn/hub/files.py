@@ -59,7 +59,7 @@ def find(name: str | Path, revision: str | None = None) -> Source:
         ValueError: no such name, revision or folder, or a revision of a folder. ConnectionError: no network.
     """
     folder = Path(name).expanduser()
-    if folder.is_dir():
+    if folder.is_dir() and str(name):
         if revision is not None:
             raise ValueError(f"{name} is a folder and has no revision {revision!r}: leave revision out")
         return Source(str(name), folder)
@@ -88,10 +88,15 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path} is not valid JSON ({error}): delete it and load again") from error
+        raise ValueError(f"{path} is not valid JSON ({error}): {fetch_again(path)}") from error
     if not isinstance(found, dict):
         raise ValueError(f"{path} holds a {type(found).__name__}, expected settings by name")
     return found
+
+
+def fetch_again(path: Path) -> str:
+    """What to do about a damaged file: in the Hub's cache its name only points to what must go."""
+    return f"delete {path.resolve()} and load again"
 
 
 def _has_weights(folder: Path) -> bool:
@@ -107,7 +112,8 @@ def _fetch(name: str, revision: str | None) -> Source:
     try:
         folder = snapshot_download(name, revision=revision, allow_patterns=list(FILES), tqdm_class=tqdm)
     except Exception as error:
-        raise _explained(error, name, revision) from error
+        _explain(error, name, revision)
+        raise
     return Source(name, Path(folder), Path(folder).name)  # the cache names a version's folder by its commit
 
 
@@ -118,7 +124,11 @@ def _conversion(name: str) -> str | None:
     try:
         offers = list(HfApi().get_repo_discussions(name, author=CONVERTER, discussion_type="pull_request"))
     except Exception as error:
-        raise _explained(error, name, None) from error
+        kept = _kept_conversion(name)
+        if kept is not None:
+            return kept
+        _explain(error, name, None)
+        raise
     numbers = [
         offer.num
         for offer in offers
@@ -127,28 +137,36 @@ def _conversion(name: str) -> str | None:
     return f"refs/pr/{max(numbers)}" if numbers else None
 
 
-def _explained(error: Exception, name: str, revision: str | None) -> Exception:
-    """What to say for an error of the library, or the error itself where it needs no words of ours."""
+def _kept_conversion(name: str) -> str | None:
+    """The conversion that was taken before, for whoever has no network now."""
+    from huggingface_hub import scan_cache_dir
+
+    for model in scan_cache_dir().repos:
+        for version in model.revisions if model.repo_id == name else ():
+            offered = [ref for ref in version.refs if ref.startswith("refs/pr/")]
+            if offered and {file.file_name for file in version.files} & {SINGLE, INDEX}:
+                return offered[0]
+    return None
+
+
+def _explain(error: Exception, name: str, revision: str | None) -> None:
+    """Raise an error of ours for the library's about names and networks; return for any other (a full disk)."""
     from huggingface_hub import errors
 
     if isinstance(error, errors.GatedRepoError):
-        return ValueError(
-            f"{name} is open only to those who accepted its terms: do so on its page, then log in"
-        )
-    if isinstance(error, (errors.RepositoryNotFoundError, errors.HFValidationError)):
-        return ValueError(
-            f"the Hub knows no {name!r}: check owner and name (a private one needs you to log in)"
-        )
+        said = f"{name} is open only to those who accept its terms: do so on its page, then log in"
+        raise ValueError(said) from error
+    if isinstance(error, errors.RepositoryNotFoundError | errors.HFValidationError):
+        said = f"the Hub knows no {name!r}: check owner and name (for a private one, log in)"
+        raise ValueError(said) from error
     if isinstance(error, errors.RevisionNotFoundError):
-        return ValueError(f"{name} has no revision {revision!r}: leave it out for the newest")
-    library = type(error).__module__.partition(".")[0]  # the one for HTTP changed its name between versions
-    if isinstance(error, errors.LocalEntryNotFoundError | ConnectionError) or library.startswith(
-        ("http", "hugg")
-    ):
-        return ConnectionError(
-            f"{name} could not be fetched, and is not complete in the cache ({type(error).__name__}: "
-            f"{str(error).splitlines()[0] if str(error) else 'no reason given'}). Without a network, copy its "
-            "config.json, model.safetensors, tokenizer and preprocessor files into a folder and load that: "
-            'load("path/of/the/folder"). Where the Hub cannot be reached, HF_ENDPOINT may name a mirror'
-        )
-    return error
+        raise ValueError(f"{name} has no revision {revision!r}: leave it out for the newest") from error
+    library = type(error).__module__.partition(".")[0]  # the one for HTTP has another name in older versions
+    if isinstance(error, ConnectionError) or library in ("huggingface_hub", "httpx", "httpx2", "httpcore"):
+        reason = (str(error).splitlines() or ["no reason given"])[0]
+        raise ConnectionError(
+            f"{name} could not be fetched, and is not complete in the cache ({type(error).__name__}: {reason}). "
+            "Without a network, copy its config.json, model.safetensors and the tokenizer's and preprocessor's "
+            'files into a folder and load that: load("path/of/the/folder"). Where only the Hub cannot be '
+            "reached, the environment variable HF_ENDPOINT may name a mirror"
+        ) from error

@@ -8,10 +8,11 @@ from vlmlearn.hub.extra import extra_missing
 from vlmlearn.hub.files import read_json
 
 try:
-    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 except ModuleNotFoundError as error:
     raise extra_missing("tokenizers") from error
 
+Backend = Tokenizer  # the library's: words to pieces to ids
 WORD_END = "</w>"
 # CLIP's words: its specials, English endings, letters, single digits, other marks. Spaces only part them.
 CLIP_WORD = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
@@ -34,7 +35,7 @@ KINDS = {  # the family's specials, and what tokenizer_config.json calls these f
 }
 
 
-def byte_pairs(vocabulary: Path, merges: Path, unknown: str) -> Tokenizer:
+def byte_pairs(vocabulary: Path, merges: Path, unknown: str) -> Backend:
     """CLIP's, from vocab.json and merges.txt: lower case, words as bytes, ``</w>`` on a word's last piece."""
     pieces, pairs = models.BPE.read_file(str(vocabulary), str(merges))
     backend = Tokenizer(models.BPE(pieces, pairs, unk_token=unknown, end_of_word_suffix=WORD_END))
@@ -47,7 +48,7 @@ def byte_pairs(vocabulary: Path, merges: Path, unknown: str) -> Tokenizer:
     return backend
 
 
-def word_pieces(vocabulary: Path, unknown: str, settings: Mapping[str, Any]) -> Tokenizer:
+def word_pieces(vocabulary: Path, unknown: str, settings: Mapping[str, Any]) -> Backend:
     """BERT's, from vocab.txt, one piece a line; ``##`` marks a piece inside a word.
 
     Args:
@@ -70,7 +71,7 @@ def word_pieces(vocabulary: Path, unknown: str, settings: Mapping[str, Any]) -> 
     return backend
 
 
-def read_subwords(folder: Path, settings: Mapping[str, Any]) -> tuple[Tokenizer, Specials]:
+def read_subwords(folder: Path, settings: Mapping[str, Any]) -> tuple[Backend, Specials]:
     """From tokenizer.json; without one from vocab.json and merges.txt, or from vocab.txt.
 
     Args:
@@ -113,7 +114,16 @@ def read_settings(folder: Path) -> dict[str, Any]:
     return found
 
 
-def kind_of(backend: Tokenizer) -> str:
+def put_ends(backend: Backend, specials: Specials) -> None:
+    """Let begin and end stand around every text, where the backend does not say so itself."""
+    if backend.post_processor is None:
+        ends = [(piece, backend.token_to_id(piece)) for piece in specials[:2]]
+        backend.post_processor = processors.TemplateProcessing(
+            single=f"{specials.begin} $0 {specials.end}", special_tokens=ends
+        )
+
+
+def kind_of(backend: Backend) -> str:
     """ "BPE" or "WordPiece".
 
     Raises:

@@ -8,13 +8,15 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from vlmlearn.hub.extra import extra_missing
-from vlmlearn.hub.subwords import WORD_END, Specials, kind_of, read_settings, read_subwords
-
-try:
-    from tokenizers import Tokenizer, processors
-except ModuleNotFoundError as error:
-    raise extra_missing("tokenizers") from error
+from vlmlearn.hub.subwords import (
+    WORD_END,
+    Backend,
+    Specials,
+    kind_of,
+    put_ends,
+    read_settings,
+    read_subwords,
+)
 
 ANY_LENGTH = 10**9  # upstream writes a huge number where it knows no limit
 
@@ -54,18 +56,14 @@ class TextTokenizer:
             put begin and end around a text.
     """
 
-    def __init__(self, backend: Tokenizer, specials: Specials, context_length: int | None = None) -> None:
+    def __init__(self, backend: Backend, specials: Specials, context_length: int | None = None) -> None:
         self._backend, self._kind = backend, kind_of(backend)
         self.specials, self.context_length = specials, context_length
         self.begin_id, self.end_id, self.pad_id, self.unknown_id = map(self._id, specials)
         backend.add_special_tokens([*dict.fromkeys(specials)])  # read whole where a text holds them
         backend.no_padding()
         backend.no_truncation()
-        if backend.post_processor is None:
-            backend.post_processor = processors.TemplateProcessing(
-                single=f"{specials.begin} $0 {specials.end}",
-                special_tokens=[(specials.begin, self.begin_id), (specials.end, self.end_id)],
-            )
+        put_ends(backend, specials)
         if backend.encode("").ids != [self.begin_id, self.end_id]:
             raise ValueError(
                 f"an empty text becomes {backend.encode('').tokens}, expected {specials[:2]} around it: "

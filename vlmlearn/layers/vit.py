@@ -59,9 +59,12 @@ class VisionTransformer(nn.Module):
         self.transformer = Transformer(layers, width, heads, hidden or 4 * width, activation, eps)
 
     def forward(
-        self, images: Float[Tensor, "batch 3 height width"]
+        self, images: Float[Tensor, "batch 3 height width"], *, first: int | None = None
     ) -> Float[Tensor, "batch tokens channels"]:
-        """One token for every patch, row by row; the class token, if there is one, comes first."""
+        """One token for every patch, row by row; the class token, if there is one, comes first.
+
+        ``first=1`` returns that one alone, for less work (see ``TransformerBlock``).
+        """
         if images.shape[-2:] != (self.image_side, self.image_side):
             raise ValueError(
                 f"images are {tuple(images.shape[-2:])} pixels, this tower has positions for "
@@ -71,7 +74,7 @@ class VisionTransformer(nn.Module):
         if self.class_token is not None:
             front = repeat(self.class_token, "width -> batch 1 width", batch=len(images))
             tokens = torch.cat([front, tokens], dim=1)
-        return self.transformer(self.first_norm(tokens + self.positions))
+        return self.transformer(self.first_norm(tokens + self.positions), first=first)
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,5 @@ class ViTTower(nn.Module):
 
     def forward(self, images: Float[Tensor, "batch 3 side side"]) -> Float[Tensor, "batch embedding"]:
         check_images(images, self.config.image_side)
-        tokens = self.vit(images)
-        pooled = tokens[:, 0] if self.config.pool == "class" else tokens.mean(1)
-        return self.projection(self.norm(pooled))
+        first = 1 if self.config.pool == "class" else None
+        return self.projection(self.norm(self.vit(images, first=first).mean(1)))  # of one token: itself

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Sequence
 
-import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
@@ -21,8 +20,8 @@ class ZeroShotClassifier:
         class_names: at least one; of several words where the templates have several places (see ``fill_templates``).
         templates: sentences around the name; their vectors are averaged (see ``ensemble_prompts``).
         encode: sentences → token ids, such as ``Tokenizer().encode``.
-        scale: what cosines are multiplied by before the softmax; the model's own, ``model.log_scale.exp()``,
-            unless it is given.
+        scale: what cosines are multiplied by before the softmax; the model's own, ``model.log_scale.exp()`` or
+            ``1 / model.temperature``, unless it is given.
 
     Attributes:
         class_names: as given.
@@ -85,13 +84,18 @@ class ZeroShotClassifier:
 
 
 def _scale(model: DualEncoder, scale: float | int | None) -> float:
+    """The scale that was given, or the model's: ``log_scale`` as CLIP learns it, ``temperature`` as ALIGN does."""
     if scale is None:
-        logarithm = getattr(model, "log_scale", None)
-        if not isinstance(logarithm, Tensor):
+        learnt = {name: getattr(model, name, None) for name in ("log_scale", "temperature")}
+        if isinstance(learnt["log_scale"], Tensor):
+            scale = float(learnt["log_scale"].detach().exp())
+        elif isinstance(learnt["temperature"], Tensor):
+            scale = 1 / float(learnt["temperature"].detach())
+        else:
             raise ValueError(
-                f"{type(model).__name__} has no log_scale: give the scale of its cosines, such as scale=100"
+                f"{type(model).__name__} has neither log_scale nor temperature: give the scale of its cosines, "
+                "such as scale=100"
             )
-        scale = float(torch.exp(logarithm.detach()))
     if not (math.isfinite(scale) and scale > 0):
         raise ValueError(f"scale is {scale}, expected a positive number: 1 / temperature")
     return float(scale)

@@ -115,7 +115,7 @@ def train_clip(
     loss: Loss | None = None,
     temperature: float | None = None,
     photos: str | None = None,
-    **changes: object,
+    **changes: Any,
 ) -> tuple[CLIP, History]:
     """Train the tiny CLIP of the chapter.
 

@@ -255,15 +255,15 @@ pictures = {"picture": images, "patchify": unpatchify(right, 16), "view": unpatc
 plots.side_by_side({name: channels_last(picture[3]) for name, picture in pictures.items()})
 
 # %% [markdown] lang="zh"
-# 形状一样，画面毁了。`view` 只是按内存里的次序每 768 个数切一刀：一“块”其实是某个通道里的 12 整行，和“方块”毫无关系。
+# 形状一样，画面毁了。`view` 只是按内存里的次序每 768 个数切一刀：一“块”其实是某个通道里的 12 整行，有的还横跨两个通道，和方块毫无关系。
 #
-# 可怕的是，网络不会抱怨。它收到的还是 16 个长度 768 的向量，损失还是会下降一些。**切完先拼回去看一眼**，三秒钟的事。
+# 可怕的是，网络不会抱怨。它收到的还是 16 个长度 768 的向量。**切完先拼回去看一眼**，三秒钟的事。
 
 # %% [markdown] lang="en"
 # The same shape, and the picture is ruined. `view` cuts after every 768 numbers in the order of memory: such a "patch" is twelve whole rows of one
-# channel, and no square at all.
+# channel, sometimes of two, and no square at all.
 #
-# The bad thing is that a network does not complain. It still gets 16 vectors of 768 numbers, and its loss will still fall a little. **Put the patches
+# The bad thing is that a network does not complain. It still gets 16 vectors of 768 numbers. **Put the patches
 # together and look**: it takes three seconds.
 
 # %% [markdown] lang="zh"
@@ -429,13 +429,13 @@ for name, cut in cuts.items():
     print(f"{name:10} {sizes[name]:10}  {lengths[0]:7.1f}  {lengths[1]:7.1f}")
 
 # %% [markdown] lang="zh"
-# 按字符，英文的长度是按词的近五倍，中文不到两倍：一个汉字本来就装得多。子词与按词相差不多，词表却只多了几十个。
+# 按字符，英文的长度是按词的近五倍，中文不到两倍：一个汉字本来就装得多。子词与按词相差不多，词表只多几十片，却能写出新词。
 #
 # 再看两条性质。编码之后能不能**原样**解码？没见过的词怎么办？
 
 # %% [markdown] lang="en"
 # In characters, English is nearly five times as long as in words, Chinese not even twice: a Chinese character holds more. Subwords come near to words, with only a few
-# dozen entries more.
+# dozen entries more, and they can write new words.
 #
 # Two properties to check. Does decoding give the **very same** text? And what of a word never met?
 
@@ -449,13 +449,13 @@ for text in ("a small triangular star", "a small star ☺"):
             print(f"{name:8}", str(error).split(":")[0].split(";")[0])
 
 # %% [markdown] lang="zh"
-# 新词难不倒子词，拆细一点就是。真正的新字符（那个笑脸）还是不行。真实的模型因此从 256 种**字节**开始粘，任何文字都是字节，就再也没有生字了。名字里的“字节”正是这个意思。
+# 新词难不倒子词，拆细一点就是。真正的新字符（那个笑脸）还是不行。真实的模型因此从 256 种**字节**开始粘，任何文字都是字节，就再也没有生字了。（名字里的“字节”还要更早：这个办法本来是压缩数据用的，粘的就是字节。）
 #
 # 一批句子要排成一个长方形的张量，所以首尾加上开始记号 **BOS** 和结束记号 **EOS**，短的用 **PAD** 补齐：
 
 # %% [markdown] lang="en"
 # A new word is no trouble for subwords: it is cut finer. A really new character, the smile, still is. Real models therefore start gluing from the 256 **bytes**; any text is
-# bytes, so nothing is ever unknown. That is what the "byte" in the name means.
+# bytes, so nothing is ever unknown. (The "byte" in the name is older: the method was invented to compress data, where bytes were glued.)
 #
 # A batch of sentences has to be one rectangular tensor. So a begin mark **BOS** goes in front and an end mark **EOS** behind, and short rows are filled up with **PAD**:
 
@@ -539,7 +539,7 @@ for name, arrow in arrows.items():
 #
 # ### 平均的陷阱：PAD 也是词吗？
 #
-# 一句话要变成一个向量，最省事的办法是把词向量平均。下面两句毫不相干，补齐到 32 个编号。直接 `mean`，和只平均真正的词，余弦各是多少？
+# 一句话要变成一个向量，最省事的办法是把词向量平均。下面两句没多少共同之处，补齐到 32 个编号。直接 `mean`，和只平均真正的词，余弦各是多少？
 
 # %% [markdown] lang="en"
 # Arrows b and a point the same way, yet their dot product is doubled, only because b is long. Divide by both lengths and only the direction is left: the **cosine similarity**, 1 for the same direction, 0 for a
@@ -563,7 +563,7 @@ print(f"cosine of means without PAD  {F.cosine_similarity(masked[0], masked[1], 
 # %% [markdown] lang="zh"
 # 直接平均，两句话几乎是“同一句”：32 个位置里二十多个是 PAD，平均出来的主要是 PAD 的向量。去掉 PAD，它们只在 BOS、EOS 和共有的词上相像。
 #
-# 句子越短，错得越厉害；所以这个错会让模型按**长度**认句子。
+# 句子越短，错得越厉害：向量里最显眼的，成了句子的**长度**。
 #
 # ### 随机的向量有多像？
 #
@@ -573,7 +573,7 @@ print(f"cosine of means without PAD  {F.cosine_similarity(masked[0], masked[1], 
 # With the plain mean the two are all but the same sentence: of 32 places more than twenty are PAD, and what is averaged is mostly the vector of PAD. Without it they are alike only in BOS, EOS and the words they
 # share.
 #
-# The shorter the sentence, the worse it gets; so this mistake makes a model recognise sentences by their **length**.
+# The shorter the sentence, the worse it gets: what shows most in such a vector is the **length** of the sentence.
 #
 # ### How alike are random vectors?
 #
@@ -598,14 +598,14 @@ with plots.figure(5.4, 3) as (_, [axes]):
     axes.legend()
 
 # %% [markdown] lang="zh"
-# 正好是 $1/\sqrt{d}$。宽 4 时，随机也常有 0.5；宽 1000 时，0.3 已经是随机的十倍，非常像了。
+# 正好是 $1/\sqrt{d}$。宽 4 时，随机也常有 0.5；宽 1000 时，0.3 差不多是随机的十倍，非常像了。
 #
-# 反过来说，宽的向量之间，余弦都挤在 0 附近，差别很小。要用它们做选择题，得先放大，这就是 CLIP 的**温度**，第 01 章见。
+# 反过来说，宽的向量之间，余弦都挤在 0 附近，差别很小。要用它们做选择题，得先放大：CLIP 的**温度**管的就是这件事，第 01 章见。
 
 # %% [markdown] lang="en"
-# Just $1/\sqrt{d}$. At width 4 chance often gives 0.5; at width 1,000 a cosine of 0.3 is ten times what chance gives, and means very much alike.
+# Just $1/\sqrt{d}$. At width 4 chance often gives 0.5; at width 1,000 a cosine of 0.3 is about ten times what chance gives, and means very much alike.
 #
-# The other side of it: between wide vectors all cosines crowd around 0 and differ little. To answer questions with them one has to enlarge them first. That is the **temperature** of CLIP, in chapter 01.
+# The other side of it: between wide vectors all cosines crowd around 0 and differ little. To answer questions with them one has to enlarge them first. That is what the **temperature** of CLIP is for, in chapter 01.
 
 # %% [markdown] lang="zh"
 # ## 5 从分数到损失
@@ -653,7 +653,7 @@ for scores in ([2.0, 1.0, 0.0], [200.0, 100.0, 0.0], [-200.0, -201.0, -202.0]):
     print(f"{scores}   naive {naive:.3f}   stable {stable:.3f}   torch {x.logsumexp(0):.3f}")
 
 # %% [markdown] lang="zh"
-# 分数大了，指数溢出成 `inf`；分数太小，全成了 0，对数是 `-inf`。两边都减去最大的分数 $m$，结果不变，最大的指数却正好是 1：
+# 分数大了，指数溢出成 `inf`；分数太小，全成了 0，对数是 `-inf`。先减去最大的分数 $m$，最后再加回来，结果不变，最大的指数却正好是 1：
 #
 # $$\log\sum_j e^{L_j} = m + \log\sum_j e^{L_j-m}$$
 #
@@ -685,7 +685,7 @@ for n in (8, 48):
 # 第三张图什么都不懂，每个选项给 1/4，损失正好是 $-\ln\frac14 = \ln 4$。一般地，$N$ 个选项，瞎猜的损失是 $\ln N$。**训练一开始先看它**：
 # 刚开始的损失应该在 $\ln N$ 附近或稍高，差得远，多半哪里接错了。
 #
-# 用自然对数，单位是**奈特**（nat）；除以 $\ln 2$ 就是**比特**（bit）。8 选 1 瞎猜，要 $\log_2 8 = 3$ 比特才能说清。
+# 用自然对数，单位是**奈特**（nat）；除以 $\ln 2$ 就是**比特**（bit）。8 个机会均等的选项，要 $\log_2 8 = 3$ 比特才能说清是哪一个。
 #
 # ### softmax 做两遍会怎样？
 #
@@ -721,14 +721,14 @@ for n in (8, 48):
 #
 # 零件齐了，连起来用一次。每张图只有一个物体，网络要从 48 个名字里选一个：6 种形状 × 8 种颜色，每种组合一个编号，形状 × 8 + 颜色。
 #
-# 网络是四层带步长的卷积，每层先切块、再连接邻块，最后一个线性层给 48 个名字打分：
+# 网络是四层带步长的卷积：第一层切出重叠的块，后面每层把邻近的块并起来；最后一个线性层给 48 个名字打分：
 
 # %% [markdown] lang="en"
 # ## 6 Training: what is it called?
 #
 # All parts are there; let us join them. Each picture holds one object, and the network chooses one of 48 names: 6 shapes × 8 colours, one id for each pair, shape × 8 + colour.
 #
-# The network has four strided convolutions, each cutting into patches and joining neighbours, and a linear layer that scores 48 names:
+# The network has four strided convolutions: the first cuts patches that overlap, each further one joins neighbouring patches. A linear layer then scores 48 names:
 
 # %%
 untrained = PictureClassifier(len(PAIRS))
@@ -738,12 +738,12 @@ print("pictures", tuple(images.shape), "-> logits", tuple(scores.shape))
 print("parameters", sum(weight.numel() for weight in untrained.parameters()))
 
 # %% [markdown] lang="zh"
-# 损失一行：`F.cross_entropy(model(images.float() / 255), names)`。整数转小数、图像块、logit、交叉熵，前面五节都在这一行里。
+# 损失一行：`F.cross_entropy(model(images.float() / 255), names)`。整数转小数、图像块、logit、交叉熵，都在这一行里。
 #
 # 24 000 张图，1000 步，每步 64 张。在两个空闲的 CPU 核上大约十几秒：
 
 # %% [markdown] lang="en"
-# The loss is one line: `F.cross_entropy(model(images.float() / 255), names)`. Whole numbers to fractions, patches, logits, cross entropy: five sections in a line.
+# The loss is one line: `F.cross_entropy(model(images.float() / 255), names)`. Whole numbers to fractions, patches, logits, cross entropy, all of it in one line.
 #
 # There are 24,000 pictures and 1,000 steps of 64. On two idle CPU cores it takes a dozen seconds or so:
 
@@ -918,10 +918,10 @@ for name in ("one_id", "two_ids"):
     print(f"{name:8} test {scores['test']}   compositional {scores['compositional']}")
 
 # %% [markdown] lang="zh"
-# 见过的组合上，两种编号法不分高下；没见过的组合上，一个编号总是零，两个编号总在零以上，而各个种子之间差得不小。
+# 见过的组合上，两种编号法差不多。没见过的组合上，一个编号几乎是零；两个编号在零以上，又都远远低于见过的组合。
 
 # %% [markdown] lang="en"
-# On seen pairs the two ways are alike. On never-seen pairs one id always gets nothing and two ids always get something, with a good deal of spread between the seeds.
+# On seen pairs the two ways are much alike. On never-seen pairs one id gets next to nothing; two ids get something, and still far less than on the pairs they have seen.
 
 # %% [markdown] lang="zh"
 # ## 7 比特账本
@@ -1064,12 +1064,12 @@ assert sure.max() > 0.4
 # | 图像 | 64 像素 | ViT-B/16：224 像素（Dosovitskiy 等，2021） |
 # | 图像块 | 16 像素，16 块，每块 768 个数 | 16 像素，14 × 14 = 196 块，每块也是 768 个数 |
 # | 标准化 | 批归一化代劳 | CLIP：平均 0.481、0.458、0.408，标准差 0.269、0.261、0.276 |
-# | 英文词表 | 150 个子词，中英合用 | CLIP：49 408 个 BPE 子词；BERT：30 522 个 WordPiece 子词 |
-# | 中文词表 | 同上 | 中文 BERT：21 128 个，以单个汉字为主 |
+# | 英文词表 | 150 个子词，中英合用 | CLIP（Radford 等，2021）：49 408 个 BPE 子词；BERT（Devlin 等，2019）：30 522 个 WordPiece 子词 |
+# | 中文词表 | 同上 | 中文 BERT：21 128 个，汉字一律按字切 |
 # | 生字 | 报错 | 从字节开始，没有生字（GPT-2、CLIP）；BERT 记为 `[UNK]` |
 # | 句长 | 补齐到最长 | CLIP：补齐到 77 个编号 |
 #
-# CLIP 的词表为英文而学，汉字大多被拆成字节，一个字两三片。所以 Chinese-CLIP（Yang 等，2022）的文本塔换成了按字切的中文 BERT。
+# CLIP 的词表从英文学来，一个汉字是三个字节，往往被拆成几片。Chinese-CLIP（Yang 等，2022）的文本塔因此换成了按字切的中文 RoBERTa。
 
 # %% [markdown] lang="en"
 # ## 9 At full scale
@@ -1079,12 +1079,12 @@ assert sure.max() > 0.4
 # | picture | 64 pixels | ViT-B/16: 224 pixels (Dosovitskiy et al. 2021) |
 # | patches | 16 pixels, 16 patches of 768 numbers | 16 pixels, 14 × 14 = 196 patches, also of 768 numbers |
 # | standardisation | left to batch norm | CLIP: means 0.481, 0.458, 0.408, deviations 0.269, 0.261, 0.276 |
-# | English vocabulary | 150 subwords for both languages | CLIP: 49,408 BPE subwords; BERT: 30,522 WordPiece subwords |
-# | Chinese vocabulary | the same 150 | Chinese BERT: 21,128, most of them single characters |
+# | English vocabulary | 150 subwords for both languages | CLIP (Radford et al. 2021): 49,408 BPE subwords; BERT (Devlin et al. 2019): 30,522 WordPiece subwords |
+# | Chinese vocabulary | the same 150 | Chinese BERT: 21,128, every Chinese character by itself |
 # | unknown characters | an error | none, as gluing starts from bytes (GPT-2, CLIP); `[UNK]` in BERT |
 # | length of a text | padded to the longest | CLIP: padded to 77 ids |
 #
-# CLIP's vocabulary was learnt from English, and most Chinese characters fall apart into bytes, two or three pieces each. Chinese-CLIP (Yang et al. 2022) therefore has the Chinese BERT, which cuts into characters, for its text tower.
+# CLIP's vocabulary was learnt from English; a Chinese character is three bytes and often falls apart into several pieces. Chinese-CLIP (Yang et al. 2022) has a Chinese RoBERTa, which cuts into characters, for its text tower instead.
 
 # %% [markdown] lang="zh"
 # ## 10 小结

@@ -14,7 +14,7 @@
 #
 # 网络只会做一件事：把数字相乘、相加。图片和句子得先变成数字，它才能开工。
 #
-# 这一步看着琐碎，却最容易出错，而且错了往往不报错：形状全对，训练照跑，只是学不好。
+# 这一步看着琐碎，却很容易出错，而且错了往往不报错：形状全对，训练照跑，只是学不好。
 # 这一章把从像素到损失的路走一遍，每到一个容易摔跤的地方，就故意摔一次，看看是什么样子。
 # 最后花几十秒训练一个能叫出物体名字的网络，再问它一道从没教过的题。
 #
@@ -27,7 +27,7 @@
 #
 # A network can do one thing: multiply numbers and add them up. Pictures and sentences have to become numbers before it can start.
 #
-# This looks like a detail, and yet most mistakes are made here, and few of them raise an error: every shape is right, training runs, and the
+# This looks like a detail, and yet it is easy to get wrong, and few of the mistakes raise an error: every shape is right, training runs, and the
 # model just never gets good. In this chapter we walk from the pixel to the loss, and wherever people fall we fall on purpose, to see what it
 # looks like. At the end we train a network that names things, in well under a minute, and ask it something it was never taught.
 #
@@ -773,13 +773,13 @@ log_probability = recipe.log_probabilities(model, pictures)
 score, lacking = recipe.accuracy(log_probability, names), F.nll_loss(log_probability, names).item()
 print(f"right {score:.1f}%   chance {100 / 48:.1f}%")
 print(f"cross entropy {lacking:.3f} nats = {lacking / math.log(2):.2f} bits")
-assert score > 93 and lacking < 0.25, "the training went wrong: above 93% and below 0.25 nats are expected"
+assert score > 90 and lacking < 0.3, "the training went wrong: above 90% and below 0.3 nats are expected"
 
 # %% [markdown] lang="zh"
-# 超过 93%，瞎猜只有 2%。它错在哪里？看几张，上面是正确的名字，下面是它说的：
+# 超过 90%，瞎猜只有 2%。它错在哪里？看几张，上面是正确的名字，下面是它说的：
 
 # %% [markdown] lang="en"
-# Above 93%, where guessing gets 2%. Where is it wrong? Look at some: the right name on top, below it what the network said:
+# Above 90%, where guessing gets 2%. Where is it wrong? Look at some: the right name on top, below it what the network said:
 
 # %% tags=["live"]
 #| alt-zh: 五张认错的图，标题先写正确的名字，再写网络说的名字；颜色大多相同，形状不同
@@ -788,7 +788,7 @@ said = log_probability.argmax(dim=1)
 wrong = (said != names).nonzero()[:, 0]
 titles = [f"{k}: {PAIRS[names[k]]}\nsaid {PAIRS[said[k]]}" for k in wrong[:5]]
 plots.side_by_side({title: channels_last(pictures[k]) for title, k in zip(titles, wrong, strict=False)}, size=2.1)
-assert 5 <= len(wrong) < 140
+assert 5 <= len(wrong) < 200
 
 # %% [markdown] lang="zh"
 # 别停在印象上，数一数：形状错了几次，颜色错了几次？哪两种形状最容易混？物体小，是不是更难？
@@ -807,10 +807,10 @@ print("most often confused:", mixed.most_common(3))
 hit, small = said == names, torch.from_numpy(exam.size[:, 0] == 0)
 right_small, right_large = (100 * hit[group].double().mean().item() for group in (small, ~small))
 print(f"right: small {right_small:.1f}%, large {right_large:.1f}%")
-assert shape_wrong > 0.8 * len(wrong) and min(right_small, right_large) > 90
+assert shape_wrong > 0.8 * len(wrong) and min(right_small, right_large) > 85 and abs(right_small - right_large) < 8
 
 # %% [markdown] lang="zh"
-# 八成以上的错都错在形状，颜色很少错。我们原以为它会输给小物体，数下来不是：大小两组都在 90% 以上。
+# 八成以上的错都错在形状，颜色很少错。我们原以为它会输给小物体，数下来不是：大小两组都在 85% 以上，相差不大。
 # 难的是某几对形状，也就是上面打印的前三名：在我们这里，三对都是有角的形状，圆的几乎不混。
 #
 # ### 一个编号没有零件
@@ -820,7 +820,7 @@ assert shape_wrong > 0.8 * len(wrong) and min(right_small, right_large) > 90
 # **先猜**：在这些图上，它能对百分之几？
 
 # %% [markdown] lang="en"
-# More than eight errors in ten are in the shape; the colour is seldom wrong. We had expected small objects to be the trouble, and the count says no: both sizes are above 90%. What is hard is a
+# More than eight errors in ten are in the shape; the colour is seldom wrong. We had expected small objects to be the trouble, and the count says no: both sizes are above 85% and differ little. What is hard is a
 # few pairs of shapes, the three printed above: in our run, all of them shapes with corners, while round ones are hardly ever confused.
 #
 # ### An id has no parts
@@ -875,15 +875,15 @@ two_said = said_by_two(new_pictures)
 seen, two_ids = scores_of(said_by_two(pictures), names), scores_of(two_said, new_names)
 print("two ids, seen pairs:       name {:.1f}%   shape {:.1f}%   colour {:.1f}%".format(*seen))
 print("two ids, never-seen pairs: name {:.1f}%   shape {:.1f}%   colour {:.1f}%".format(*two_ids))
-assert seen[0] > 93 and 10 < two_ids[0] < 60 and two_ids[2] > 90
+assert seen[0] > 90 and 10 < two_ids[0] < 60 and two_ids[2] > 90
 
 # %% [markdown] lang="zh"
-# 从零升到 10% 以上，是瞎猜（2%）的好几倍；可离见过的组合（超过 93%）还远得很。**拆成两个编号，并没有解决问题。**
+# 从零升到 10% 以上，是瞎猜（2%）的好几倍；可离见过的组合（超过 90%）还远得很。**拆成两个编号，并没有解决问题。**
 #
 # 错在哪一半？颜色照样对九成以上，拖后腿的又是形状。逐个组合看：
 
 # %% [markdown] lang="en"
-# From nothing to more than 10%, several times what guessing gets (2%); but far below the pairs it has seen (above 93%). **Two ids do not solve the problem.**
+# From nothing to more than 10%, several times what guessing gets (2%); but far below the pairs it has seen (above 90%). **Two ids do not solve the problem.**
 #
 # Which half is wrong? The colour is right in more than nine of ten again; it is the shape that fails. Pair by pair:
 
@@ -918,10 +918,10 @@ for name in ("one_id", "two_ids"):
     print(f"{name:8} test {scores['test']}   compositional {scores['compositional']}")
 
 # %% [markdown] lang="zh"
-# 见过的组合上，两种编号法差不多。没见过的组合上，一个编号几乎是零；两个编号在零以上，又都远远低于见过的组合。
+# 见过的组合上，两个编号三次都略好一点。没见过的组合上，一个编号三次都是零；两个编号在 28 到 40 之间，远远低于见过的组合。
 
 # %% [markdown] lang="en"
-# On seen pairs the two ways are much alike. On never-seen pairs one id gets next to nothing; two ids get something, and still far less than on the pairs they have seen.
+# On seen pairs two ids are a little better with each seed. On never-seen pairs one id gets nothing with any seed; two ids get between 28 and 40, far less than on the pairs they have seen.
 
 # %% [markdown] lang="zh"
 # ## 7 比特账本

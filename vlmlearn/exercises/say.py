@@ -296,7 +296,7 @@ def _small(value: Any) -> str:
     if is_array(value) and value.ndim:
         if as_tensor(value).numel() > SMALL:
             return _kind(value)
-        if as_tensor(value).dtype == torch.bool:
+        if not as_tensor(value).is_floating_point():
             return str(as_tensor(value).tolist())
         return str(np.round(as_tensor(value).double().numpy(), 3).tolist())
     if callable(value):

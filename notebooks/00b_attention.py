@@ -140,7 +140,7 @@ print("batch, tokens, width:", tuple(tokens.shape))
 # - **键**（key）：我这里有什么，好让别人来对；
 # - **值**（value）：谁看了我，我就把这个交给谁。
 #
-# 查询和每个键做点积，对得上的分数就高。分数过一遍 softmax，成为**注意力权重**（attention weight），再拿它给值做加权平均。四行循环：
+# 查询和每个键做点积，对得上的分数就高。分数过一遍 softmax，成为**注意力权重**（attention weight），再拿它给值做加权平均。用一个循环写出来：
 
 # %% [markdown] lang="en"
 # ## 2 Naive first, then right
@@ -151,8 +151,8 @@ print("batch, tokens, width:", tuple(tokens.shape))
 # - a **key**: what there is to find at my place, for others to match;
 # - a **value**: what I hand over to whoever looks at me.
 #
-# The dot product of a query with a key is large where the two match. Softmax turns the scores into **attention weights**, and those weight a mean of the values. Four
-# lines and a loop:
+# The dot product of a query with a key is large where the two match. Softmax turns the scores into **attention weights**, and those weight a mean of the values. Written
+# as a loop:
 
 
 # %%
@@ -281,7 +281,7 @@ before, after = (rearrange(images[0], "c y x -> y x c") for images in (one[0], s
 plots.side_by_side({"picture": before, "patches shuffled": after})
 
 # %% [markdown] lang="zh"
-# 一个没有位置信息的模型，看这两张图，给词的输出会差多少？先猜：差一点，差很多，还是一点不差？
+# 一个没有位置信息的模型，看这两张图，在词上的输出会差多少？先猜：差一点，差很多，还是一点不差？
 #
 # 我们造两个没有训练过的模型。第二个给每个位置加了一个向量，叫**位置嵌入**（position embedding）：
 
@@ -491,10 +491,10 @@ except ValueError as error:
     print(error)
 
 # %% [markdown] lang="zh"
-# 软件包认出了这个形状，所以报错。填充掩码写反了，它认不出来（也许你真的只想看那几个词元），只能靠你自己试：把 PAD 换成别的词，输出不该变。
+# 软件包认得这种写法，所以报错。填充掩码写反了，它认不出来（也许你真的只想看那几个词元），只能靠你自己试：把 PAD 换成别的词，输出不该变。
 
 # %% [markdown] lang="en"
-# The package recognises this very shape and refuses. A padding mask the wrong way round it cannot recognise (perhaps you do want to see just those tokens). Test it yourself:
+# The package recognises this very pattern and refuses. A padding mask the wrong way round it cannot recognise (perhaps you do want to see just those tokens). Test it yourself:
 # exchange PAD for another word, and the output must not change.
 
 # %% [markdown] lang="zh"

@@ -875,7 +875,7 @@ two_said = said_by_two(new_pictures)
 seen, two_ids = scores_of(said_by_two(pictures), names), scores_of(two_said, new_names)
 print("two ids, seen pairs:       name {:.1f}%   shape {:.1f}%   colour {:.1f}%".format(*seen))
 print("two ids, never-seen pairs: name {:.1f}%   shape {:.1f}%   colour {:.1f}%".format(*two_ids))
-assert seen[0] > 90 and 10 < two_ids[0] < 60 and two_ids[2] > 90
+assert seen[0] > 90 and 10 < two_ids[0] < 75 and two_ids[2] > 90
 
 # %% [markdown] lang="zh"
 # 从零升到 10% 以上，是瞎猜（2%）的好几倍；可离见过的组合（超过 90%）还远得很。**拆成两个编号，并没有解决问题。**
@@ -892,7 +892,7 @@ for pair in new_names.unique().tolist():
     here = new_names == pair
     shape = Counter(PAIRS[k].split()[1] for k in two_said[here].tolist()).most_common(1)[0][0]
     print(f"{PAIRS[pair]:16} shape right {scores_of(two_said[here], new_names[here])[1]:5.1f}%   most often called {shape}")
-assert two_ids[1] < 60 and two_ids[2] > 90
+assert two_ids[1] < 75 and two_ids[2] > 90
 
 # %% [markdown] lang="zh"
 # 各个组合差得很多。为什么会错？最说得通的解释是：训练里凡是红色的，从来不是圆形，所以“红，就不是圆”是一条**永远灵验**的线索，网络没有理由不用。
@@ -918,22 +918,22 @@ for name in ("one_id", "two_ids"):
     print(f"{name:8} test {scores['test']}   compositional {scores['compositional']}")
 
 # %% [markdown] lang="zh"
-# 见过的组合上，两个编号三次都略好一点。没见过的组合上，一个编号三次都是零；两个编号在 28 到 40 之间，远远低于见过的组合。
+# 见过的组合上，两个编号三次都略好一点。没见过的组合上，一个编号三次都是零；两个编号在 36 到 49 之间，远远低于见过的组合。
 
 # %% [markdown] lang="en"
-# On seen pairs two ids are a little better with each seed. On never-seen pairs one id gets nothing with any seed; two ids get between 28 and 40, far less than on the pairs they have seen.
+# On seen pairs two ids are a little better with each seed. On never-seen pairs one id gets nothing with any seed; two ids get between 36 and 49, far less than on the pairs they have seen.
 
 # %% [markdown] lang="zh"
 # ## 7 比特账本
 #
 # 只有生成的世界才知道自己有多少信息。训练里的物体是 40 种组合之一，机会均等，所以一个名字里有 $\log_2 40 = 5.3$ 比特。
-# 模型在新图上还缺多少，交叉熵已经说了，除以 $\ln 2$ 就是比特；两者一减，就是它**从图里传过来**的。这门课每章往账本里记一行，这是第一行：
+# 模型在新图上还缺多少，交叉熵已经说了，除以 $\ln 2$ 就是比特；两者一减，就是它**从图里传过来**的。这门课每章往账本里记一行；第 00 章的颜色基线也在里面，粗体是这一章：
 
 # %% [markdown] lang="en"
 # ## 7 The ledger of bits
 #
 # Only a generated world knows how much information it holds. In training an object is one of 40 pairs, all equally likely, so there are $\log_2 40 = 5.3$ bits in a name. How much the model still lacks on new pictures is its cross
-# entropy, divided by $\ln 2$ to make bits; what is left is what it **carries over from the picture**. Each chapter of this course adds a line to this ledger, and here is the first:
+# entropy, divided by $\ln 2$ to make bits; what is left is what it **carries over from the picture**. Each chapter of this course adds a line to this ledger. The colour baseline of chapter 00 is in it too; the line in bold is this chapter's:
 
 # %%
 plots.bit_ledger("00a")
@@ -953,6 +953,220 @@ plots.bit_ledger("00a")
 # ## Exercises
 #
 # Each can be done on its own; nothing needs training first. Run the check when you are done, and it tells you what is wrong.
+
+# %% [markdown] lang="zh"
+# **★ 先猜再跑（3 分钟）** 编号 40 的词，比编号 20 的词“大”吗？把一句话的编号加起来，能说明什么？
+# 下面是六个词的两份词表，一份按字母排，一份按长短排。先猜：两句话的和，谁大？换一份词表之后呢？
+
+# %% [markdown] lang="en"
+# **★ Predict, then run (3 min)** Is the word with id 40 "larger" than the one with id 20? And what does the sum of a sentence's ids tell?
+# Here are six words in two vocabularies, sorted by the alphabet and sorted by length. Guess first: which sentence has the larger sum, and does another vocabulary change that?
+
+# %%
+six = ["a", "above", "blue", "red", "ring", "star"]
+for sorting, order in (("by alphabet", sorted(six)), ("by length", sorted(six, key=lambda word: (len(word), word)))):
+    place = {word: k for k, word in enumerate(order)}
+    sums = [sum(place[word] for word in text.split()) for text in ("a red ring", "above a star")]
+    print(f"{sorting:12s} ring {place['ring']}  above {place['above']}   sums {sums}")
+
+# %% [markdown] lang="zh"
+# <details><summary>答案</summary>
+#
+# 不。编号只是座位号：换一种排法，谁大谁小就变了，句子的和也跟着变，可句子一个字也没改。
+# 拿编号当数来加减、比大小，模型学到的是词表的排法。所以编号只用来查表：每个编号取出自己的嵌入。
+#
+# </details>
+
+# %% [markdown] lang="en"
+# <details><summary>Answer</summary>
+#
+# No. An id is a seat number. Sort the vocabulary differently, and which id is larger changes, and with it the sums, though not a word of the sentences has changed.
+# Add or compare ids, and a model learns how the vocabulary was sorted. An id is only for looking up: each one fetches its own embedding.
+#
+# </details>
+
+# %% [markdown] lang="zh"
+# **★ 先猜再跑（3 分钟）** 48 个名字里选一个（6 种形状 × 8 种颜色），网络什么都不知道，损失是多少？只有 2 个名字呢？要是它看准了颜色，形状却全靠猜，又是多少？先写下三个数。
+
+# %% [markdown] lang="en"
+# **★ Predict, then run (3 min)** One of 48 names is right (6 shapes × 8 colours). What is the loss of a network that knows nothing? What with only 2 names? And if it is sure of the colour but can only guess the shape? Write down three numbers first.
+
+# %%
+import torch
+import torch.nn.functional as F
+
+right_name = torch.tensor([0])
+right_color = torch.zeros(6, 8)
+right_color[:, 1:] = -100  # every name with another colour
+for label, scores in (("48 names", torch.zeros(48)), ("2 names", torch.zeros(2)), ("colour known", right_color.flatten())):
+    print(f"{label:13s} loss {F.cross_entropy(scores[None], right_name).item():.3f}")
+
+# %% [markdown] lang="zh"
+# <details><summary>答案</summary>
+#
+# $\ln 48 \approx 3.871$，$\ln 2 \approx 0.693$。颜色知道了，还剩 6 种形状：$\ln 6 \approx 1.792$，省下的正好是 $\ln 8$。
+# 损失 0.693 在两个名字里等于瞎猜，在 48 个里已经把范围缩小到了两个：看损失，先问有几个选项。
+#
+# </details>
+
+# %% [markdown] lang="en"
+# <details><summary>Answer</summary>
+#
+# $\ln 48 \approx 3.871$ and $\ln 2 \approx 0.693$. With the colour known 6 shapes are left: $\ln 6 \approx 1.792$, and what was saved is exactly $\ln 8$.
+# A loss of 0.693 is guessing between two names, but among 48 it means that all but two are ruled out: before you judge a loss, ask how many options there are.
+#
+# </details>
+
+# %% [markdown] lang="zh"
+# **★★ 切块（10 分钟）** `images` 是浮点张量，形状 `(batch, 3, side, side)`；`patch` 是块的边长，能整除 `side`。返回 `(batch, tokens, 3*patch*patch)`：
+# 块从左上角起，一行一行地排；一块里面先通道，再行，再列。这样，接一个线性层就等于一次卷积（核与步长都是 `patch`）。
+
+# %% [markdown] lang="en"
+# **★★ Patches (10 min)** `images` is a float tensor of shape `(batch, 3, side, side)`; `patch` is the width of a patch and divides `side`. Return `(batch, tokens, 3*patch*patch)`: patches row by row from the upper left,
+# and inside a patch channel, then row, then column. A linear layer on it then equals a convolution whose kernel and stride are `patch`.
+
+# %% exercise="patchify"
+import torch
+from einops import rearrange
+
+
+def patchify(images, patch):
+    ### BEGIN SOLUTION
+    return rearrange(images, "b c (row h) (column w) -> b (row column) (c h w)", h=patch, w=patch)
+    ### END SOLUTION
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("patchify", patchify)
+
+# %% [markdown] lang="zh"
+# **★★ 从词到编号（10 分钟）** `words` 是一列词（字符串），`vocabulary` 是字典：词 → 编号，里面也有 `"<pad>"`、`"<bos>"`、`"<eos>"`（不一定是 0、1、2）。
+# 返回长为 `length` 的 int64 张量：BOS、各个词、EOS，后面用 PAD 补齐。句子总装得下。不要改动 `words`。
+
+# %% [markdown] lang="en"
+# **★★ From words to ids (10 min)** `words` is a list of words (strings), `vocabulary` a dictionary from word to id, which also holds `"<pad>"`, `"<bos>"` and `"<eos>"` (not always 0, 1, 2).
+# Return an int64 tensor of `length` ids: BOS, the words, EOS, then PAD to the end. The words always fit. Leave `words` as it is.
+
+# %% exercise="encode"
+import torch
+
+
+def encode(words, vocabulary, length):
+    ### BEGIN SOLUTION
+    ids = [vocabulary[word] for word in ["<bos>", *words, "<eos>"]]
+    padding = [vocabulary["<pad>"]] * (length - len(ids))
+    return torch.tensor(ids + padding)
+    ### END SOLUTION
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("encode", encode)
+
+# %% [markdown] lang="zh"
+# **★★ 从编号到文字（10 分钟）** `ids` 是 int64 张量，形状 `(length,)`；`words` 是词表，`words[k]` 就是编号 `k` 的词。返回一个字符串：词与词之间一个空格，到第一个 `"<eos>"` 为止（没有就到底），
+# 不含 `"<bos>"` 和 `"<pad>"`。EOS 之后可能有多余的词；填充也可能在左边。
+
+# %% [markdown] lang="en"
+# **★★ From ids to text (10 min)** `ids` is an int64 tensor of shape `(length,)`; `words` is the vocabulary, and `words[k]` the word with id `k`. Return one text: the words joined by one space, up to the first `"<eos>"` (to the end if there is none),
+# without `"<bos>"` and `"<pad>"`. Other words may follow EOS, and padding may stand on the left.
+
+# %% exercise="decode"
+import torch
+
+
+def decode(ids, words):
+    ### BEGIN SOLUTION
+    kept = []
+    for k in ids.tolist():
+        if words[k] == "<eos>":
+            break
+        if words[k] not in ("<bos>", "<pad>"):
+            kept.append(words[k])
+    return " ".join(kept)
+    ### END SOLUTION
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("decode", decode)
+
+# %% [markdown] lang="zh"
+# **★★ 稳定的 log-sum-exp（10 分钟）** `x` 的形状是 `(rows, n)`。对每一行求 log-sum-exp，返回 `(rows,)`。数都是有限的，但不论多大、多小都不能溢出，行与行也可以相差很远。自己写，不用 `logsumexp`。
+
+# %% [markdown] lang="en"
+# **★★ A stable log-sum-exp (10 min)** `x` has shape `(rows, n)`. Return the log-sum-exp of each row, of shape `(rows,)`. The numbers are finite; however large or small they are nothing may overflow, and rows may lie far apart. Write it yourself, without `logsumexp`.
+
+# %% exercise="log_sum_exp"
+import torch
+
+
+def log_sum_exp(x):
+    ### BEGIN SOLUTION
+    largest = x.amax(dim=1)
+    return largest + (x - largest[:, None]).exp().sum(dim=1).log()
+    ### END SOLUTION
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("log_sum_exp", log_sum_exp)
+
+# %% [markdown] lang="zh"
+# **★★★ 交叉熵（20 分钟）** `logits` 的形状是 `(batch, classes)`，`labels` 是 `(batch,)` 的 int64。返回一个标量：对批次平均的交叉熵，自然对数。logits 再大，错得再有把握，结果也要有限。自己写，不用 `F.cross_entropy`。
+
+# %% [markdown] lang="en"
+# **★★★ Cross entropy (20 min)** `logits` has shape `(batch, classes)`, `labels` is int64 of shape `(batch,)`. Return one number: the cross entropy, averaged over the batch, with natural logarithms. However large the logits and however wrong the model, the result is finite. Write it yourself, without `F.cross_entropy`.
+
+# %% exercise="cross_entropy"
+import torch
+
+
+def cross_entropy(logits, labels):
+    ### BEGIN SOLUTION
+    largest = logits.amax(dim=1)
+    normaliser = largest + (logits - largest[:, None]).exp().sum(dim=1).log()
+    right = logits[torch.arange(len(labels), device=labels.device), labels]
+    return (normaliser - right).mean()
+    ### END SOLUTION
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("cross_entropy", cross_entropy)
+
+# %% [markdown] lang="zh"
+# **★★★ 句子的余弦（20 分钟）** `embeddings` 是 $n$ 句话的词嵌入，形状 `(n, length, dim)`；`real` 是布尔张量 `(n, length)`，真正的词为 True，填充为 False（填充可以在任何位置，每句至少一个词）。
+# 把每句话真正的词平均，变成单位长度，返回 `(n, n)` 的余弦。
+
+# %% [markdown] lang="en"
+# **★★★ Cosines of sentences (20 min)** `embeddings` holds the word embeddings of $n$ texts, shape `(n, length, dim)`; `real` is a boolean tensor `(n, length)`, True at words and False at padding (padding may be anywhere, and each text has a word).
+# Average the real words of each text, make the averages unit vectors, and return the `(n, n)` cosines.
+
+# %% exercise="cosine_matrix"
+import torch
+import torch.nn.functional as F
+
+
+def cosine_matrix(embeddings, real):
+    ### BEGIN SOLUTION
+    mask = real[:, :, None].to(embeddings.dtype)
+    mean = (embeddings * mask).sum(dim=1) / mask.sum(dim=1)
+    unit = F.normalize(mean, dim=-1)
+    return unit @ unit.T
+    ### END SOLUTION
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("cosine_matrix", cosine_matrix)
 
 # %% [markdown] lang="zh"
 # **🔧 修好一次训练（15 分钟）** 下面的程序教一个小模型认图：每张图里有一个物体，48 种（6 种形状 × 8 种颜色）里选一种。它跑得顺顺当当，从不报错，

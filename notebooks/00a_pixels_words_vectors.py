@@ -773,13 +773,13 @@ log_probability = recipe.log_probabilities(model, pictures)
 score, lacking = recipe.accuracy(log_probability, names), F.nll_loss(log_probability, names).item()
 print(f"right {score:.1f}%   chance {100 / 48:.1f}%")
 print(f"cross entropy {lacking:.3f} nats = {lacking / math.log(2):.2f} bits")
-assert score > 90 and lacking < 0.3, "the training went wrong: above 90% and below 0.3 nats are expected"
+assert score > 95 and lacking < 0.3, "the training went wrong: above 95% and below 0.3 nats are expected"
 
 # %% [markdown] lang="zh"
-# 超过 90%，瞎猜只有 2%。它错在哪里？看几张，上面是正确的名字，下面是它说的：
+# 超过 95%，瞎猜只有 2%。它错在哪里？看几张，上面是正确的名字，下面是它说的：
 
 # %% [markdown] lang="en"
-# Above 90%, where guessing gets 2%. Where is it wrong? Look at some: the right name on top, below it what the network said:
+# Above 95%, where guessing gets 2%. Where is it wrong? Look at some: the right name on top, below it what the network said:
 
 # %% tags=["live"]
 #| alt-zh: 五张认错的图，标题先写正确的名字，再写网络说的名字；颜色大多相同，形状不同
@@ -875,15 +875,15 @@ two_said = said_by_two(new_pictures)
 seen, two_ids = scores_of(said_by_two(pictures), names), scores_of(two_said, new_names)
 print("two ids, seen pairs:       name {:.1f}%   shape {:.1f}%   colour {:.1f}%".format(*seen))
 print("two ids, never-seen pairs: name {:.1f}%   shape {:.1f}%   colour {:.1f}%".format(*two_ids))
-assert seen[0] > 90 and 10 < two_ids[0] < 75 and two_ids[2] > 90
+assert seen[0] > 95 and 10 < two_ids[0] < 75 and two_ids[2] > 90
 
 # %% [markdown] lang="zh"
-# 从零升到 10% 以上，是瞎猜（2%）的好几倍；可离见过的组合（超过 90%）还远得很。**拆成两个编号，并没有解决问题。**
+# 从零升到 10% 以上，是瞎猜（2%）的好几倍；可离见过的组合（超过 95%）还远得很。**拆成两个编号，并没有解决问题。**
 #
 # 错在哪一半？颜色照样对九成以上，拖后腿的又是形状。逐个组合看：
 
 # %% [markdown] lang="en"
-# From nothing to more than 10%, several times what guessing gets (2%); but far below the pairs it has seen (above 90%). **Two ids do not solve the problem.**
+# From nothing to more than 10%, several times what guessing gets (2%); but far below the pairs it has seen (above 95%). **Two ids do not solve the problem.**
 #
 # Which half is wrong? The colour is right in more than nine of ten again; it is the shape that fails. Pair by pair:
 

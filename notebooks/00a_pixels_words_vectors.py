@@ -592,7 +592,7 @@ for width in (4, 16, 100, 1000):
 with plots.figure(5.4, 3) as (_, [axes]):
     for (width, style), color in zip({4: ":", 100: "--", 1000: "-"}.items(), plots.COLORS, strict=False):
         axes.hist(
-            cosines[width].numpy(), 80, (-1, 1), histtype="step", density=True, ls=style, lw=1.5, color=color, label=f"width {width}"
+            cosines[width].numpy(), 80, range=(-1, 1), histtype="step", density=True, ls=style, lw=1.5, color=color, label=f"width {width}"
         )
     axes.set(xlabel="cosine of two random vectors", ylabel="density")
     axes.legend()

@@ -948,6 +948,8 @@ plots.picture_grid(on_photos.images[:6], on_photos.scenes[:6])
 # where they come from.) You would still find the right sentence at a glance. Guess first: how far does the model's Recall@1 fall?
 
 # %% tags=["live"]
+from vlmlearn.metrics import recall_at_k
+
 photo_recall = recall_at_k(recipe.similarity(model, on_photos)).image_to_text
 print(f"Recall@1 of 1000: on texture {recall.image_to_text:.1f}, on photographs {photo_recall:.1f}")
 assert 15 < photo_recall < recall.image_to_text - 10

@@ -14,7 +14,7 @@ from vlmlearn.exercises import check, registry
 from vlmlearn.exercises.diagnose import diagnose
 from vlmlearn.exercises.exercise import Mistake
 from vlmlearn.exercises.repair import Repair, Trial, run
-from vlmlearn.exercises.rerun import _alike, _trial, own_session
+from vlmlearn.exercises.rerun import _trial, alike, own_session
 from vlmlearn.losses import clip_loss
 from vlmlearn.messages import Message
 
@@ -209,10 +209,12 @@ def test_the_planted_fault_leaves_what_is_said_of_it(repair):
 @every_repair
 def test_known_runs_are_told_apart(repair):
     functions = {m.name: m.function for m in repair.mistakes}
-    functions |= {"reference": repair.reference, "planted": repair.planted}
+    functions |= {"reference": repair.reference, "planted": repair.planted, "nothing": lambda *_: None}
     with own_session():
         runs = {name: _trial(repair, function, 7, brief=True) for name, function in functions.items()}
-    assert [pair for pair in itertools.combinations(runs, 2) if _alike(runs[pair[0]], runs[pair[1]])] == []
+    start = runs.pop("nothing")
+    pairs = itertools.permutations(runs, 2)
+    assert [(a, b) for a, b in pairs if alike(runs[a], runs[b], start)] == []
     assert len(runs) == len(repair.mistakes) + 2 and len(repair.mistakes) >= 4
 
 

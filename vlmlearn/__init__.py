@@ -11,6 +11,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
         "exercises",
+        "heads",
+        "hub",
         "layers",
         "losses",
         "messages",

@@ -221,3 +221,12 @@ def test_attention_with_a_mask_compiles():
     compiled = torch.compile(attention, fullgraph=True, backend="eager")
     mask = torch.ones(QUERIES, QUERIES, dtype=torch.bool).tril()
     torch.testing.assert_close(compiled(x, mask=mask), attention(x, mask=mask))
+
+
+def test_the_result_may_have_a_width_of_its_own():
+    torch.manual_seed(0)
+    attention, x = Attention(12, 3, out_width=5), torch.randn(2, 4, 12)
+    same = Attention(12, 3)
+    same.load_state_dict(attention.state_dict() | {"out.weight": torch.eye(12), "out.bias": torch.zeros(12)})
+    torch.testing.assert_close(attention(x), attention.out(same(x)))
+    assert attention(x).shape == (2, 4, 5)

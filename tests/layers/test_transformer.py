@@ -123,3 +123,23 @@ def test_causality_and_padding_together():
 def test_no_blocks_change_nothing():
     x = torch.randn(2, 3, WIDTH)
     assert Transformer(0, WIDTH, HEADS, HIDDEN)(x) is x
+
+
+@pytest.mark.parametrize("norm", ["pre", "post"])
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("layers", [0, 1, 3])
+def test_the_first_tokens_alone(norm, causal, layers):
+    """Results and gradients as if all had been computed."""
+    torch.manual_seed(0)
+    stack = Transformer(layers, 12, 3, 20, norm=norm)
+    x = torch.randn(2, 6, 12)
+    results = []
+    for read in (lambda x: stack(x, causal=causal, first=2), lambda x: stack(x, causal=causal)[:, :2]):
+        stack.zero_grad()
+        entering = x.clone().requires_grad_()
+        result = read(entering)
+        assert result.shape == (2, 2, 12)
+        result.square().sum().backward()
+        results.append([result, entering.grad, *(p.grad for p in stack.parameters())])
+    for alone, of_all in zip(*results, strict=True):
+        torch.testing.assert_close(alone, of_all, rtol=1e-4, atol=1e-5)

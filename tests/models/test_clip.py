@@ -1,25 +1,34 @@
 """CLIP's features have length one and depend on what they should: the pixels, the words up to the first end of text."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from vlmlearn.layers import TextConfig
 from vlmlearn.losses import clip_loss
 from vlmlearn.models import CLIP, CLIPConfig
 from vlmlearn.models.clip import MAX_LOG_SCALE
 
 WORDS, EOS, LENGTH = 30, 2, 12
-TINY = CLIPConfig(
-    WORDS, LENGTH, image_side=32, image_width=8, text_width=16, text_layers=2, heads=2, embedding=24
-)
+TINY = {
+    "context_length": LENGTH,
+    "image_side": 32,
+    "image_width": 8,
+    "text_width": 16,
+    "text_layers": 2,
+    "heads": 2,
+    "embedding": 24,
+}
+
+
+def tiny(**changes) -> CLIPConfig:
+    return CLIPConfig.tiny(WORDS, **TINY | changes)
 
 
 def make(**changes) -> CLIP:
     """A small CLIP whose every parameter has noise on it, so that none at zero or one hides a mistake."""
     torch.manual_seed(0)
-    model = CLIP(replace(TINY, **changes))
+    model = CLIP(tiny(**changes))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name != "log_scale":
@@ -199,7 +208,7 @@ def test_the_same_seed_gives_the_same_weights(image_tower):
     models = []
     for seed in (3, 3, 4):
         torch.manual_seed(seed)
-        models.append(CLIP(replace(TINY, image_tower=image_tower)).state_dict())
+        models.append(CLIP(tiny(image_tower=image_tower)).state_dict())
     assert all(torch.equal(models[0][name], models[1][name]) for name in models[0])
     assert not torch.equal(models[0]["text_tower.words.weight"], models[2]["text_tower.words.weight"])
 
@@ -222,15 +231,14 @@ def test_half_precision_stays_finite_and_close(image_tower, text_tower, dtype):
 
 
 def test_black_and_white_pictures_stay_finite():
-    model = CLIP(TINY).eval()
+    model = CLIP(tiny()).eval()
     plain = torch.stack([torch.zeros(3, 32, 32), torch.full((3, 32, 32), 255)]).to(torch.uint8)
     assert model.encode_image(plain).isfinite().all()
 
 
 def test_tiny_takes_changes():
     config = CLIPConfig.tiny(50, image_tower="vit", embedding=32)
-    assert (config.vocabulary, config.image_tower, config.embedding) == (50, "vit", 32)
-    assert CLIPConfig.tiny(50) == CLIPConfig(50)
+    assert (config.text.vocabulary, config.image.kind, config.embedding) == (50, "vit", 32)
     with pytest.raises(TypeError, match="embeding"):
         CLIPConfig.tiny(50, embeding=32)
 
@@ -239,23 +247,70 @@ def test_tiny_takes_changes():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"image_tower": "resnet"}, "image_tower is 'resnet', expected one of cnn, vit"),
-        ({"text_tower": "rnn"}, "text_tower is 'rnn', expected one of transformer, bag"),
-        ({"text_width": 17}, "the text tower is 17 wide, heads is 2"),
-        ({"heads": 3}, "the image tower is 16 wide, heads is 3"),
-        ({"heads": 0}, "heads is 0, expected at least 1"),
+        ({"image_tower": "resnet"}, "GridConfig: kind is 'resnet', expected one of cnn, vit"),
+        ({"text_tower": "rnn"}, "TextConfig: kind is 'rnn', expected one of transformer, bag"),
+        ({"text_width": 17}, "TextConfig: the tower is 17 wide, heads is 2"),
+        ({"heads": 3}, "GridConfig: the tower is 16 wide, heads is 3"),
+        ({"heads": 0}, "heads is 0, expected a whole number, at least 1"),
         ({"image_side": 36}, "image_side is 36, expected a multiple of 8"),
+        ({"image_width": 8.0}, "GridConfig: width is 8.0, expected a whole number"),
         ({"eos_id": WORDS}, "eos_id is 30, expected 0 to 29"),
         ({"eos_id": -1}, "eos_id is -1"),
-        ({"vocabulary": 0}, "vocabulary is 0"),
         ({"context_length": 0}, "context_length is 0"),
         ({"embedding": -4}, "embedding is -4"),
-        ({"pixel_std": 0.0}, "pixel_std is 0.0"),
+        ({"pixel_std": 0.0}, r"pixel_std is 0.0"),
+        ({"pixel_std": (1.0, 2.0, -1.0)}, r"pixel_std is \(1.0, 2.0, -1.0\)"),
     ],
 )
 def test_impossible_configs(changes, message):
     with pytest.raises(ValueError, match=message):
-        replace(TINY, **changes)
+        tiny(**changes)
+
+
+@pytest.mark.bad_input
+def test_a_tower_of_no_known_kind():
+    with pytest.raises(TypeError, match="image is a TextConfig, expected one of GridConfig, ViTConfig"):
+        CLIPConfig(image=TextConfig())
+    with pytest.raises(ValueError, match="vocabulary is 0"):
+        CLIPConfig.tiny(0)
+
+
+@pytest.mark.parametrize(
+    ("preset", "parameters"),  # as counted in the published checkpoints
+    [
+        ("vit_base_patch32", 151_277_313),
+        ("vit_base_patch16", 149_620_737),
+        ("vit_large_patch14", 427_616_513),
+        ("resnet50", 102_007_137),
+    ],
+)
+def test_presets_have_as_many_parameters_as_the_published(preset, parameters):
+    with torch.device("meta"):
+        model = CLIP(getattr(CLIPConfig, preset)())
+    assert sum(parameter.numel() for parameter in model.parameters()) == parameters
+
+
+def test_simple_learns_three_pairs():
+    torch.manual_seed(0)
+    model = CLIP(CLIPConfig.simple(WORDS, image_side=32))
+    assert sum(parameter.numel() for parameter in model.parameters()) < 100_000
+    images, ids = some_images(3), some_texts(3, 5, 1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(12):
+        losses.append(clip_loss(*model(images, ids)))
+        optimizer.zero_grad()
+        losses[-1].backward()
+        optimizer.step()
+    assert losses[-1] < losses[0] / 3
+
+
+def test_channels_may_have_means_of_their_own():
+    means, deviations = (100.0, 110.0, 120.0), (50.0, 60.0, 70.0)
+    model, images = make(pixel_mean=means, pixel_std=deviations), some_images()
+    floats = (images.float() - torch.tensor(means)[:, None, None]) / torch.tensor(deviations)[:, None, None]
+    torch.testing.assert_close(model.encode_image(images), model.encode_image(floats))
+    assert not torch.allclose(model.encode_image(images), make(pixel_mean=100.0).encode_image(images))
 
 
 def test_bad_texts(text_model):
@@ -272,8 +327,11 @@ def test_bad_texts(text_model):
         ids[1, 2] = wrong
         with pytest.raises(ValueError, match=f"token ids from .*{wrong}.* in a vocabulary of 30"):
             encode(ids)
-    with pytest.raises(ValueError, match=r"shape \(0, 5\)"):
-        encode(torch.zeros(0, 5, dtype=torch.long))
+    for shape in ((0, 5), (2, 0)):
+        with pytest.raises(
+            ValueError, match=rf"shape \({shape[0]}, {shape[1]}\), expected \(batch, length\)"
+        ):
+            encode(torch.zeros(shape, dtype=torch.long))
 
 
 def test_a_text_without_words():

@@ -13,9 +13,10 @@ class Attention(nn.Module):
     Equals ``torch.nn.MultiheadAttention`` with the same weights.
 
     Args:
-        width: channels of the queries and of the result.
+        width: channels of the queries and, without ``out_width``, of the result.
         heads: number of heads; divides ``width``.
         context_width: channels of what is looked at, if other than ``width``.
+        out_width: channels of the result, if other than ``width``.
 
     Raises:
         ValueError: ``heads`` does not divide ``width``, or (in ``forward`` and ``weights``) x and context
@@ -23,7 +24,9 @@ class Attention(nn.Module):
             is a causal mask the wrong way round.
     """
 
-    def __init__(self, width: int, heads: int, context_width: int | None = None):
+    def __init__(
+        self, width: int, heads: int, context_width: int | None = None, out_width: int | None = None
+    ):
         super().__init__()
         if heads < 1 or width % heads:
             raise ValueError(
@@ -33,7 +36,7 @@ class Attention(nn.Module):
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(context_width or width, width)
         self.value = nn.Linear(context_width or width, width)
-        self.out = nn.Linear(width, width)
+        self.out = nn.Linear(width, out_width or width)
 
     def forward(
         self,
@@ -42,7 +45,7 @@ class Attention(nn.Module):
         *,
         causal: bool = False,
         mask: Bool[Tensor, "..."] | None = None,
-    ) -> Float[Tensor, "batch queries width"]:
+    ) -> Float[Tensor, "batch queries out_width"]:
         """Each position of ``x`` looks at ``context`` (at ``x`` itself if there is none).
 
         Args:

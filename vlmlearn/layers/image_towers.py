@@ -1,4 +1,6 @@
-"""Image towers: from pixels to a grid of tokens, one for each part of the picture."""
+"""Small image towers: from pixels to a grid of tokens, one for each part of the picture, and on to one vector."""
+
+from dataclasses import dataclass
 
 import torch
 from einops import rearrange
@@ -6,7 +8,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vlmlearn.layers.transformer import Transformer
+from vlmlearn.layers.attention import AttentionPool
+from vlmlearn.layers.checks import check_counts, check_heads, check_images, check_known, check_side
+from vlmlearn.layers.transformer import TransformerBlock
+from vlmlearn.layers.vit import VisionTransformer
+
+TOKEN_WIDTHS = {"cnn": 2, "vit": 3}  # channels of a token, in widths of the tower
+QUERIES = 4  # learnt questions that the pool asks
 
 
 class PatchCNN(nn.Module):
@@ -59,42 +67,72 @@ class ResidualBlock(nn.Module):
         return F.relu(x + self.second_norm(self.second(inside)))
 
 
-class VisionTransformer(nn.Module):
-    """Patches as tokens, learnt positions, Transformer blocks (Dosovitskiy et al. 2021).
+@dataclass(frozen=True)
+class GridConfig:
+    """A small tower that trains from scratch on a laptop.
 
     Args:
-        image_side: height and width of the images in pixels; a multiple of ``patch``.
-        patch: side of a patch in pixels.
-        width, layers, heads: of the Transformer.
+        kind: "cnn" (``PatchCNN``) or "vit" (``VisionTransformer``).
+        image_side: height and width of the images in pixels; a multiple of 8.
+        width: channels after the patches; a token has twice as many ("cnn") or three times ("vit").
+        heads: attention heads.
+        pool: how the tokens become one vector: "attention", after one more Transformer block, by four learnt
+            queries; or "mean".
 
     Raises:
-        ValueError: ``patch`` does not divide ``image_side``, or the images have another size.
+        ValueError: a number below 1, an unknown kind or pool, heads that do not divide the tokens' width, or an
+            image that tokens of 8 pixels do not tile.
     """
 
-    def __init__(
-        self, image_side: int = 64, patch: int = 8, width: int = 96, layers: int = 4, heads: int = 4
-    ):
-        super().__init__()
-        if patch < 1 or image_side < 1 or image_side % patch:
-            raise ValueError(
-                f"image_side is {image_side}, patch {patch}: the patches must tile the image exactly"
-            )
-        self.width, self.stride, self.image_side = width, patch, image_side
-        self.patches = nn.Conv2d(3, width, patch, patch)
-        self.positions = nn.Parameter(torch.randn((image_side // patch) ** 2, width) * 0.02)
-        self.transformer = Transformer(layers, width, heads, 4 * width)
+    kind: str = "cnn"
+    image_side: int = 64
+    width: int = 32
+    heads: int = 4
+    pool: str = "attention"
 
-    def forward(
-        self, images: Float[Tensor, "batch 3 height width"]
-    ) -> Float[Tensor, "batch tokens channels"]:
-        """One token for every patch, row by row."""
-        if images.shape[-2:] != (self.image_side, self.image_side):
-            raise ValueError(
-                f"images are {tuple(images.shape[-2:])} pixels, this tower has positions for "
-                f"{self.image_side}×{self.image_side}: resize them"
-            )
-        tokens = rearrange(self.patches(images), "batch channel row column -> batch (row column) channel")
-        return self.transformer(tokens + self.positions)
+    def __post_init__(self) -> None:
+        check_counts(self, "image_side width heads")
+        check_known(self, "kind", tuple(TOKEN_WIDTHS))
+        check_known(self, "pool", ("attention", "mean"))
+        check_heads(self, TOKEN_WIDTHS[self.kind] * self.width, self.heads)
+        check_side(self, self.image_side, PatchCNN.stride)
+
+
+class GridTower(nn.Module):
+    """Pixels to one vector: grid tokens, a Transformer block to compare them, learnt queries to read.
+
+    Args:
+        config: see ``GridConfig``.
+        embedding: width of the result.
+    """
+
+    def __init__(self, config: GridConfig, embedding: int):
+        super().__init__()
+        self.config = config
+        width = TOKEN_WIDTHS[config.kind] * config.width
+        if config.kind == "cnn":
+            self.grid: nn.Module = PatchCNN(config.width)
+        else:
+            self.grid = VisionTransformer(config.image_side, PatchCNN.stride, width, heads=config.heads)
+        self.block: nn.Module | None = None
+        self.pool: nn.Module | None = None
+        pooled = width
+        if config.pool == "attention":
+            pooled = QUERIES * width
+            tokens = (config.image_side // PatchCNN.stride) ** 2
+            self.positions = nn.Parameter(torch.randn(tokens, width) * 0.1)
+            self.block = TransformerBlock(width, config.heads, 2 * width)
+        self.norm = nn.LayerNorm(width)
+        if config.pool == "attention":
+            self.pool = AttentionPool(width, config.heads, QUERIES)
+        self.projection = nn.Linear(pooled, embedding, bias=False)
+
+    def forward(self, images: Float[Tensor, "batch 3 side side"]) -> Float[Tensor, "batch embedding"]:
+        check_images(images, self.config.image_side)
+        tokens = self.grid(images)
+        if self.block is None or self.pool is None:
+            return self.projection(self.norm(tokens).mean(1))
+        return self.projection(self.pool(self.norm(self.block(tokens + self.positions))))
 
 
 def _patches(channels: int, width: int, side: int, overlap: int = 0) -> nn.Sequential:

@@ -56,12 +56,18 @@ class TransformerBlock(nn.Module):
         *,
         causal: bool = False,
         mask: Bool[Tensor, "..."] | None = None,
-    ) -> Float[Tensor, "batch tokens width"]:
-        """``causal`` and ``mask`` as in ``Attention``."""
+        first: int | None = None,
+    ) -> Float[Tensor, "batch results width"]:
+        """``causal`` and ``mask`` as in ``Attention``. With ``first``, only that many of the first tokens are
+        computed, and the others are looked at, no more: ``forward(x)[:, :first]`` for less work."""
+        seen = x if self.norm == "post" else self.attention_norm(x)
+        asking = seen
+        if first is not None:
+            x, asking = x[:, :first], seen[:, :first]
+        x = x + self.attention(asking, seen, causal=causal, mask=mask)
         if self.norm == "post":
-            x = self.attention_norm(x + self.attention(x, causal=causal, mask=mask))
+            x = self.attention_norm(x)
             return self.feed_forward_norm(x + self.feed_forward(x))
-        x = x + self.attention(self.attention_norm(x), causal=causal, mask=mask)
         return x + self.feed_forward(self.feed_forward_norm(x))
 
 
@@ -89,7 +95,10 @@ class Transformer(nn.Module):
         *,
         causal: bool = False,
         mask: Bool[Tensor, "..."] | None = None,
-    ) -> Float[Tensor, "batch tokens width"]:
-        for block in self.blocks:
-            x = block(x, causal=causal, mask=mask)
-        return x
+        first: int | None = None,
+    ) -> Float[Tensor, "batch results width"]:
+        """As in ``TransformerBlock``; with ``first``, the last block saves the work for the other tokens."""
+        last = len(self.blocks) - 1
+        for k, block in enumerate(self.blocks):
+            x = block(x, causal=causal, mask=mask, first=first if k == last else None)
+        return x if first is None else x[:, :first]  # there may be no block at all

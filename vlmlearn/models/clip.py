@@ -1,11 +1,12 @@
 """CLIP: two towers that meet in one space (Radford et al. 2021).
 
 An image tower and a text tower each end in a vector of length one. Matching pictures and sentences are pulled
-together by ``vlmlearn.losses.clip_loss``; nothing else ties the towers.
+together by ``vlmlearn.losses.clip_loss``; nothing else ties the towers. The same class is the tiny CLIP of the embedded
+world and the published ones: what differs stands in the config.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -13,80 +14,134 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vlmlearn.layers import AttentionPool, PatchCNN, Transformer, TransformerBlock, VisionTransformer
+from vlmlearn.layers.checks import check_counts
+from vlmlearn.layers.convnext import ConvNeXtConfig, ConvNeXtTower
+from vlmlearn.layers.image_towers import GridConfig, GridTower
+from vlmlearn.layers.resnet import ResNetConfig, ResNetTower
+from vlmlearn.layers.text_tower import TextConfig, TextTower
+from vlmlearn.layers.vit import ViTConfig, ViTTower
 
 MAX_LOG_SCALE = math.log(100)  # the temperature never falls below 1/100 (Radford et al. 2021, section 2.5)
-IMAGE_TOWERS = {"cnn": 2, "vit": 3}  # channels of the tokens, in image widths
-TEXT_TOWERS = ("transformer", "bag")
-STRIDE = PatchCNN.stride  # pixels a token stands for, in each direction
+LOG_SCALE = math.log(1 / 0.07)
+IMAGE_TOWERS: dict[type, type[nn.Module]] = {
+    GridConfig: GridTower,
+    ViTConfig: ViTTower,
+    ResNetConfig: ResNetTower,
+    ConvNeXtConfig: ConvNeXtTower,
+}
+
+ImageConfig = GridConfig | ViTConfig | ResNetConfig | ConvNeXtConfig
+PerChannel = float | tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class CLIPConfig:
-    """What may differ between CLIPs.
+    """What may differ between CLIPs: the two towers, and the space in which they meet.
 
     Args:
-        vocabulary: number of token ids.
-        context_length: longest text in tokens, first and last included.
-        eos_id: the token that ends a text; its vector stands for the whole text.
-        image_tower: "cnn" (patch stem and residual blocks) or "vit".
-        image_side: height and width of the images in pixels.
-        image_width: width of the image tower.
-        text_width, text_layers, heads: of the text tower.
-        text_tower: "transformer", or "bag" for the mean of the words' embeddings: a tower that cannot know
-            their order.
+        image: the image tower; the type chooses it: ``GridConfig`` (small, trains on a laptop), ``ViTConfig``,
+            ``ResNetConfig`` or ``ConvNeXtConfig``.
+        text: the text tower.
         embedding: width of the shared space.
-        pixel_mean, pixel_std: raw pixels (0–255) are standardised with these; the defaults are the world's own.
+        pixel_mean, pixel_std: raw pixels (0–255) are standardised with these: one number, or one for each of red,
+            green and blue. The defaults are those of OpenAI's CLIPs.
         log_scale: initial logarithm of the scale 1/τ.
 
     Raises:
-        ValueError: an unknown tower, a width that the heads do not divide, an image that patches do not tile,
-            a number below 1, or ``eos_id`` outside the vocabulary.
+        ValueError: a width below 1, or a deviation that is not above 0.
+        TypeError: an image config without a tower.
     """
 
-    vocabulary: int
-    context_length: int = 32
-    eos_id: int = 2
-    image_tower: str = "cnn"
-    image_side: int = 64
-    image_width: int = 32
-    text_tower: str = "transformer"
-    text_width: int = 96
-    text_layers: int = 2
-    heads: int = 4
-    embedding: int = 128
-    pixel_mean: float = 101.0
-    pixel_std: float = 36.0
-    log_scale: float = math.log(1 / 0.07)
+    image: ImageConfig = field(default_factory=ViTConfig)
+    text: TextConfig = field(default_factory=TextConfig)
+    embedding: int = 512
+    pixel_mean: PerChannel = (122.7709383, 116.7460125, 104.09373615)
+    pixel_std: PerChannel = (68.5005327, 66.6321375, 70.32316305)
+    log_scale: float = LOG_SCALE
 
     def __post_init__(self) -> None:
-        for name, known in (("image_tower", IMAGE_TOWERS), ("text_tower", TEXT_TOWERS)):
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(known)}")
-        counts = "vocabulary context_length image_side image_width text_width text_layers heads embedding"
-        for name in counts.split():
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")
-        if not 0 <= self.eos_id < self.vocabulary:
-            raise ValueError(
-                f"eos_id is {self.eos_id}, expected 0 to {self.vocabulary - 1}, an id of the vocabulary"
-            )
-        grid_width = IMAGE_TOWERS[self.image_tower] * self.image_width
-        for name, width in (("the image tower", grid_width), ("the text tower", self.text_width)):
-            if width % self.heads:
-                raise ValueError(
-                    f"{name} is {width} wide, heads is {self.heads}: the heads share the width, "
-                    "so it must be a multiple"
-                )
-        if self.image_side % STRIDE:
-            raise ValueError(f"image_side is {self.image_side}, expected a multiple of {STRIDE}: resize them")
-        if not self.pixel_std > 0:
-            raise ValueError(f"pixel_std is {self.pixel_std}, expected a number above 0 to divide pixels by")
+        check_counts(self, "embedding")
+        if type(self.image) not in IMAGE_TOWERS:
+            known = ", ".join(kind.__name__ for kind in IMAGE_TOWERS)
+            raise TypeError(f"image is a {type(self.image).__name__}, expected one of {known}")
+        deviations = self.pixel_std if isinstance(self.pixel_std, tuple) else (self.pixel_std,)
+        if not min(deviations) > 0:
+            raise ValueError(f"pixel_std is {self.pixel_std}, expected numbers above 0 to divide pixels by")
 
     @classmethod
-    def tiny(cls, vocabulary: int, **changes: object) -> "CLIPConfig":
-        """Trains from scratch in a minute on two CPU cores. ``changes`` are fields to set otherwise."""
-        return cls(vocabulary, **changes)  # type: ignore[arg-type]
+    def tiny(
+        cls,
+        vocabulary: int,
+        *,
+        context_length: int = 32,
+        eos_id: int = 2,
+        image_tower: str = "cnn",
+        image_side: int = 64,
+        image_width: int = 32,
+        text_tower: str = "transformer",
+        text_width: int = 96,
+        text_layers: int = 2,
+        heads: int = 4,
+        embedding: int = 128,
+        pixel_mean: PerChannel = 101.0,
+        pixel_std: PerChannel = 36.0,
+        log_scale: float = LOG_SCALE,
+    ) -> "CLIPConfig":
+        """For the embedded world: trains from scratch in a minute on two CPU cores.
+
+        Args:
+            vocabulary: number of token ids, ``len(tokenizer)``.
+            context_length, eos_id: see ``TextConfig``.
+            image_tower: "cnn" or "vit".
+            text_tower: "transformer" or "bag".
+            image_side, image_width, text_width, text_layers: of the towers.
+            heads: of the attention in both towers.
+            embedding, pixel_mean, pixel_std, log_scale: see ``CLIPConfig``; the pixels' are the world's own.
+        """
+        image = GridConfig(image_tower, image_side, image_width, heads)
+        text = TextConfig(
+            vocabulary,
+            context_length,
+            eos_id,
+            kind=text_tower,
+            width=text_width,
+            layers=text_layers,
+            heads=heads,
+            hidden=2 * text_width,
+            activation="gelu",
+        )
+        return cls(image, text, embedding, pixel_mean, pixel_std, log_scale)
+
+    @classmethod
+    def simple(cls, vocabulary: int, *, embedding: int = 64, image_side: int = 64) -> "CLIPConfig":
+        """The least that is still a CLIP, as primers have it: a small CNN averaged over the picture, one
+        Transformer layer over the text. It knows what is in a picture, hardly where."""
+        image = GridConfig("cnn", image_side, width=16, pool="mean")
+        text = TextConfig(
+            vocabulary, 32, eos_id=2, width=64, layers=1, heads=4, hidden=128, activation="gelu"
+        )
+        return cls(image, text, embedding, 101.0, 36.0)
+
+    @classmethod
+    def vit_base_patch32(cls) -> "CLIPConfig":
+        """OpenAI's ViT-B/32 (151 million parameters)."""
+        return cls()
+
+    @classmethod
+    def vit_base_patch16(cls) -> "CLIPConfig":
+        """OpenAI's ViT-B/16 (150 million parameters)."""
+        return cls(ViTConfig(patch=16))
+
+    @classmethod
+    def vit_large_patch14(cls) -> "CLIPConfig":
+        """OpenAI's ViT-L/14 (428 million parameters)."""
+        image = ViTConfig(patch=14, width=1024, layers=24, heads=16, hidden=4096)
+        return cls(image, TextConfig(width=768, heads=12, hidden=3072), embedding=768)
+
+    @classmethod
+    def resnet50(cls) -> "CLIPConfig":
+        """OpenAI's RN50 (102 million parameters)."""
+        return cls(ResNetConfig(), embedding=1024)
 
 
 class CLIPOutput(NamedTuple):
@@ -97,107 +152,10 @@ class CLIPOutput(NamedTuple):
     logit_scale: Float[Tensor, ""]
 
 
-class ImageTower(nn.Module):
-    """Pixels to one vector: grid tokens, a Transformer block to compare them, learnt queries to read."""
-
-    def __init__(self, config: CLIPConfig):
-        super().__init__()
-        towers = {
-            "cnn": lambda: PatchCNN(config.image_width),
-            "vit": lambda: VisionTransformer(
-                config.image_side, STRIDE, IMAGE_TOWERS["vit"] * config.image_width, heads=config.heads
-            ),
-        }
-        self.grid = towers[config.image_tower]()
-        self.image_side = config.image_side
-        width, tokens = self.grid.width, (config.image_side // self.grid.stride) ** 2
-        self.positions = nn.Parameter(torch.randn(tokens, width) * 0.1)
-        self.block = TransformerBlock(width, config.heads, 2 * width)
-        self.norm = nn.LayerNorm(width)
-        self.pool = AttentionPool(width, config.heads, queries=4)
-        self.projection = nn.Linear(4 * width, config.embedding, bias=False)
-
-    def forward(self, images: Float[Tensor, "batch 3 side side"]) -> Float[Tensor, "batch embedding"]:
-        side = self.image_side
-        if images.shape[1:] != (3, side, side):
-            raise ValueError(
-                f"images have shape {tuple(images.shape)}, expected (batch, 3, {side}, {side}): "
-                "resize them, colours first"
-            )
-        tokens = self.block(self.grid(images) + self.positions)
-        return self.projection(self.pool(self.norm(tokens)))
-
-
-class TextTower(nn.Module):
-    """Token ids to one vector: causal Transformer, then the vector at the text's end, which has seen all."""
-
-    def __init__(self, config: CLIPConfig):
-        super().__init__()
-        self.config = config
-        self.words = nn.Embedding(config.vocabulary, config.text_width)
-        nn.init.normal_(self.words.weight, std=0.05)
-        if config.text_tower == "transformer":
-            self.positions = nn.Parameter(torch.randn(config.context_length, config.text_width) * 0.02)
-            self.transformer = Transformer(
-                config.text_layers, config.text_width, config.heads, 2 * config.text_width
-            )
-        self.norm = nn.LayerNorm(config.text_width)
-        self.projection = nn.Linear(config.text_width, config.embedding, bias=False)
-
-    def forward(self, ids: Int64[Tensor, "batch length"]) -> Float[Tensor, "batch embedding"]:
-        end = self._first_eos(ids)
-        ids = ids[:, : int(end.max()) + 1]  # what follows the last end-of-text is padding that nobody sees
-        place = torch.arange(ids.shape[1], device=ids.device)
-        ids = ids.masked_fill(place > end[:, None], self.config.eos_id)  # shorter texts' padding: any number
-        self._check_ids(ids)
-        if self.config.text_tower == "bag":
-            pooled = self._mean_of_words(ids, place < end[:, None])
-        else:
-            tokens = self.transformer(self.words(ids) + self.positions[: ids.shape[1]], causal=True)
-            pooled = tokens[torch.arange(len(ids), device=ids.device), end]
-        return self.projection(self.norm(pooled))
-
-    def _mean_of_words(self, ids: Tensor, inside: Tensor) -> Float[Tensor, "batch width"]:
-        """Sorted first: the last bits of a sum depend on its order, of which this tower must know nothing."""
-        nothing = self.config.vocabulary
-        words = ids.masked_fill(~inside, nothing).sort(dim=1).values
-        inside = words < nothing
-        total = (self.words(words.clamp(max=nothing - 1)) * inside[..., None]).sum(1)
-        return total / inside.sum(1, keepdim=True)
-
-    def _check_ids(self, ids: Tensor) -> None:
-        if torch.compiler.is_compiling():
-            return
-        if not 0 <= int(ids.min()) <= int(ids.max()) < self.config.vocabulary:
-            raise ValueError(
-                f"token ids from {int(ids.min())} to {int(ids.max())} in a vocabulary of "
-                f"{self.config.vocabulary}: make the config with the tokenizer's length"
-            )
-        if self.config.text_tower == "bag" and (ids[:, 0] == self.config.eos_id).any():
-            raise ValueError(
-                "a text ends before its first word, and a bag without words has no mean: drop it"
-            )
-
-    def _first_eos(self, ids: Tensor) -> Int64[Tensor, " batch"]:
-        if ids.ndim != 2 or not len(ids):
-            raise ValueError(
-                f"ids have shape {tuple(ids.shape)}, expected (batch, length) with a text or more"
-            )
-        is_end = ids == self.config.eos_id
-        if ids.shape[1] > self.config.context_length:
-            raise ValueError(
-                f"texts have {ids.shape[1]} tokens, more than {self.config.context_length}: shorten them"
-            )
-        if not torch.compiler.is_compiling() and not is_end.any(1).all():
-            raise ValueError(
-                f"{int((~is_end.any(1)).sum())} of {len(ids)} texts lack the end-of-text id "
-                f"{self.config.eos_id}: encode them with the tokenizer that the config was made for"
-            )
-        return is_end.int().argmax(1)
-
-
 class CLIP(nn.Module):
     """Two towers and a temperature.
+
+    Equals, with the configs named after them, OpenAI's CLIPs and Hugging Face's ``CLIPModel``.
 
     Args:
         config: see ``CLIPConfig``; ``CLIPConfig.tiny(len(tokenizer))`` for the embedded world.
@@ -206,7 +164,8 @@ class CLIP(nn.Module):
     def __init__(self, config: CLIPConfig):
         super().__init__()
         self.config = config
-        self.image_tower, self.text_tower = ImageTower(config), TextTower(config)
+        self.image_tower = IMAGE_TOWERS[type(config.image)](config.image, config.embedding)
+        self.text_tower = TextTower(config.text, config.embedding)
         self.log_scale = nn.Parameter(torch.tensor(config.log_scale))
 
     def encode_image(
@@ -220,7 +179,7 @@ class CLIP(nn.Module):
         They have length one, or with ``normalize=False`` whatever length the tower gives them.
         """
         if images.dtype == torch.uint8:
-            images = (images.float() - self.config.pixel_mean) / self.config.pixel_std
+            images = (images.float() - self._channels("pixel_mean")) / self._channels("pixel_std")
         elif not images.is_floating_point():
             raise ValueError(
                 f"images are {images.dtype}, expected raw uint8 or standardised floats: convert them"
@@ -247,3 +206,9 @@ class CLIP(nn.Module):
         """Keep the scale at 100 or below. Call it after every optimizer step, not inside the loss:
         a clamp inside the loss has no gradient beyond its bound, so the scale could not come back."""
         self.log_scale.clamp_(max=MAX_LOG_SCALE)
+
+    def _channels(self, name: str) -> float | Float[Tensor, "3 1 1"]:
+        value = getattr(self.config, name)
+        if isinstance(value, tuple):
+            return torch.tensor(value, device=self.log_scale.device)[:, None, None]
+        return value

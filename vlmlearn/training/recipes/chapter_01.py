@@ -33,7 +33,7 @@ from vlmlearn.world import (
 )
 
 _WORLD = "backgrounds captions datasets entropy labels random relations render scenes shapes tokenizer words"
-_LAYERS = "attention feed_forward image_towers masks transformer"
+_LAYERS = "attention checks feed_forward image_towers masks text_tower transformer vit"
 SOURCES = (
     *(f"world.{name}" for name in _WORLD.split()),
     *(f"layers.{name}" for name in _LAYERS.split()),
@@ -115,7 +115,7 @@ def train_clip(
     loss: Loss | None = None,
     temperature: float | None = None,
     photos: str | None = None,
-    **changes: object,
+    **changes: Any,
 ) -> tuple[CLIP, History]:
     """Train the tiny CLIP of the chapter.
 

@@ -15,19 +15,31 @@
     check("similarity", similarity)
 
 What stands between the marks is replaced by ``...``: that is what readers get, and what is run when the chapter
-is built. Hints come from the exercise itself (``vlmlearn.exercises``). Both cells hold what they need, so an
+is built. A repair hands out a fault instead of a stub: its lines stand, commented out, at the end of the solution:
+
+        ### BEGIN SOLUTION
+        loss = F.cross_entropy(scores, labels)
+        ### PLANTED
+        # loss = F.cross_entropy(scores.softmax(dim=-1), labels)
+        ### END SOLUTION
+
+Hints come from the exercise itself (``vlmlearn.exercises``). Both cells hold what they need, so an
 exercise can be done, and its solution tested, on the setup cell alone.
 """
 
 import re
 
 from vlmlearn.exercises import registry
+from vlmlearn.exercises.repair import Repair
 
 SOLUTION = re.compile(
-    r"^(?P<indent>[ \t]*)### BEGIN SOLUTION\n(?P<lines>.*?)^[ \t]*### END SOLUTION[ \t]*\n?",
+    r"^(?P<indent>[ \t]*)### BEGIN SOLUTION\n(?P<lines>.*?)"
+    r"(?:^[ \t]*### PLANTED[ \t]*\n(?P<planted>.*?))?^[ \t]*### END SOLUTION[ \t]*\n?",
     re.MULTILINE | re.DOTALL,
 )
 MARK = re.compile(r"### (BEGIN|END) SOLUTION")
+PLANTED = "### PLANTED"
+COMMENTED = re.compile(r"^([ \t]*)# ", re.MULTILINE)
 STUB = "{indent}#zh 在这里写\n{indent}#en your code here\n{indent}...\n"
 HINT = {"zh": "提示 {number}", "en": "Hint {number}"}
 ANSWER = {"zh": "参考答案", "en": "Solution"}
@@ -35,8 +47,14 @@ FOLD = "<details><summary>{summary}</summary>\n\n{text}\n\n</details>"
 
 
 def stub(source: str) -> str:
-    """The cell as readers get it, with the place of the solution empty."""
-    return SOLUTION.sub(lambda found: STUB.format(indent=found["indent"]), source)
+    """The cell as readers get it: the place of the solution is empty, or holds the planted fault."""
+
+    def handed_out(found: re.Match[str]) -> str:
+        if found["planted"] is None:
+            return STUB.format(indent=found["indent"])
+        return COMMENTED.sub(r"\1", found["planted"])
+
+    return SOLUTION.sub(handed_out, source)
 
 
 def solved(source: str) -> str:
@@ -62,6 +80,13 @@ def complaint(source: str, name: str, following: str | None) -> str | None:
         return f"no exercise {name!r} in vlmlearn.exercises, is it {registry.nearest(name)!r}?"
     if len(SOLUTION.findall(source)) != 1 or len(MARK.findall(source)) != 2:
         return "an exercise cell holds one solution, between '### BEGIN SOLUTION' and '### END SOLUTION'"
+    repair = isinstance(registry.find(name), Repair)
+    planted = SOLUTION.search(source)["planted"]  # type: ignore[index]  # there is one
+    if source.count(PLANTED) != (planted is not None) or repair != bool(planted):
+        return (
+            f"a repair, and nothing else, holds its fault after one {PLANTED!r} in the solution: "
+            f"{name!r} is {'a repair' if repair else 'none'}"
+        )
     if following is None or f'check("{name}", {name})' not in following:
         return f'the next code cell must call check("{name}", {name})'
     return None

@@ -11,7 +11,7 @@ from typing import Any
 
 import safetensors
 
-DATA_FOLDERS = ("results", "weights")
+DATA_FOLDERS = ("results", "weights", os.path.join("world", "photos"))
 
 _opened: set[str] = set()
 

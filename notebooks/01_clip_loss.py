@@ -5,9 +5,9 @@
 #     language: python
 #     name: python3
 #   vlmlearn:
-#     needs: [scene, split, chance level, shape type, token id, Recall@K]
+#     needs: [scene, split, chance level, shape type, token id, Recall@K, bit, embedding, cosine similarity, logit, softmax, log-sum-exp, cross entropy]
 #     teaches: [contrastive loss, temperature, logit scale, similarity matrix, negative, alignment, streaming log-sum-exp, bag of words]
-#     boxed: [embedding, cosine similarity, logit, softmax, cross entropy, tower, batch]
+#     boxed: [tower, batch]
 # ---
 
 # %% [markdown] lang="zh"
@@ -18,7 +18,7 @@
 #
 # 这一章，我们写出这个损失，看它在哪里出错，再用大约一分钟训练一个真正的 CLIP，最后逐条检验教科书上的说法。
 #
-# **课程位置：** 00 从这里开始 → **01 CLIP 损失** → 02 双编码器的用处 → …
+# **课程位置：** 00 从这里开始 → 00a、00b 入门 → **01 CLIP 损失** → 02 双编码器的本领 → …
 
 # %% [markdown] lang="en"
 # # 01 The CLIP loss: which text goes with which image?
@@ -30,7 +30,7 @@
 # In this chapter we write that loss, see where it breaks, train a real CLIP in about a minute, and then put what textbooks
 # say about it to the test, claim by claim.
 #
-# **Where we are:** 00 start here → **01 the CLIP loss** → 02 dual encoders at work → …
+# **Where we are:** 00 start here → 00a, 00b on-ramp → **01 the CLIP loss** → 02 dual encoders at work → …
 
 # %% [markdown] lang="zh"
 # **先回忆三个问题**
@@ -865,6 +865,46 @@ from vlmlearn.exercises import check
 check("recall_at_k", recall_at_k)
 
 # %% [markdown] lang="zh"
+# **🔧 修好一次训练（15 分钟）** 有人写了一个训练小 CLIP 的循环。损失从 4.2 左右出发，两百步之后还在 4.2 左右，正好是 $\ln 64\approx 4.16$。他试过换学习率、多训练几轮，
+# 都没有用。模型和损失函数都是对的。找到毛病，改好。函数要返回每一步的损失（一个列表）；检查会训练一次，几秒钟，再在 64 对没见过的图和句子里量 R@1。
+
+# %% [markdown] lang="en"
+# **🔧 Repair a training run (15 min)** Somebody wrote a loop to train a small CLIP. Its loss starts at about 4.2, and two hundred steps later it is still at about 4.2, which is
+# $\ln 64\approx 4.16$. Other learning rates and longer training changed nothing. The model and the loss are right. Find the fault and mend it. Keep returning the loss of
+# every step in a list; the check trains for a few seconds and then measures R@1 among 64 new pairs.
+
+# %% exercise="train_pairs"
+import torch
+
+from vlmlearn.losses import clip_loss as contrastive_loss
+
+
+def train_pairs(model, images, ids, steps):
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    losses = []
+    for _ in range(steps):
+        ### BEGIN SOLUTION
+        batch = torch.randint(len(images), (64,))
+        image_batch, text_batch = images[batch], ids[batch]
+        ### PLANTED
+        # image_batch = images[torch.randint(len(images), (64,))]
+        # text_batch = ids[torch.randint(len(ids), (64,))]
+        ### END SOLUTION
+        image_features, text_features, scale = model(image_batch, text_batch)
+        loss = contrastive_loss(image_features, text_features, scale)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("train_pairs", train_pairs)
+
+# %% [markdown] lang="zh"
 # **◇ 开放实验：批次里的假负样本（60 分钟）** 在训练批次里故意放进重复的描述，占比 0%、10%、30%。损失的下限会怎样变？检索呢？
 # 能不能改损失，不再惩罚这些“假负样本”？先写下预测，再动手；每个设置至少用三个随机种子。
 #
@@ -908,6 +948,8 @@ plots.picture_grid(on_photos.images[:6], on_photos.scenes[:6])
 # where they come from.) You would still find the right sentence at a glance. Guess first: how far does the model's Recall@1 fall?
 
 # %% tags=["live"]
+from vlmlearn.metrics import recall_at_k
+
 photo_recall = recall_at_k(recipe.similarity(model, on_photos)).image_to_text
 print(f"Recall@1 of 1000: on texture {recall.image_to_text:.1f}, on photographs {photo_recall:.1f}")
 assert 15 < photo_recall < recall.image_to_text - 10

@@ -75,6 +75,49 @@ def test_hints_and_solution_are_folded_below_the_check(read, language, words):
     assert "SOLUTION" not in folded.source and ":::" not in folded.source and "#zh" not in folded.source
 
 
+REPAIR = """\
+# %% exercise="train_pairs"
+def train_pairs(model, images, ids, steps):
+    for _ in range(steps):
+        ### BEGIN SOLUTION
+        batch = 1
+        ### PLANTED
+        #zh 两次
+        #en twice
+        # for k in (1, 2):
+        #     batch = k
+        ### END SOLUTION
+        step()
+
+# %%
+check("train_pairs", train_pairs)
+"""
+
+
+def test_a_repair_hands_out_its_fault(read):
+    cell = read(REPAIR).code[0]
+    assert cell.solved_program.splitlines()[2:] == ["        batch = 1", "        step()"]
+    assert cell.program.splitlines()[2:] == [
+        "        for k in (1, 2):",
+        "            batch = k",
+        "        step()",
+    ]
+    assert "# twice" in cell.in_language("en") and "两次" in cell.in_language("zh")
+
+
+@pytest.mark.parametrize(
+    ("cells", "old", "new"),
+    [
+        (REPAIR, "        ### PLANTED\n", ""),
+        (CELLS, "    answer = 1\n", "    answer = 1\n    ### PLANTED\n    # answer = 2\n"),
+        (REPAIR, "        step()\n", "        ### PLANTED\n        step()\n"),
+    ],
+)
+def test_a_fault_belongs_in_a_repair_and_only_there(read, cells, old, new):
+    with pytest.raises(BuildError, match="holds its fault after one"):
+        read(cells.replace(old, new))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from vlmlearn.exercises import registry
-from vlmlearn.exercises.grade import main
+from vlmlearn.exercises.grade import grade, main
 
 RIGHT = """
 import torch
@@ -101,3 +101,32 @@ def test_ten_mixed_notebooks(tmp_path, capsys):
 def test_nothing_to_grade(tmp_path, chapter, words, capsys):
     assert main([str(tmp_path), "--chapter", chapter]) == 2
     assert words in capsys.readouterr().err
+
+
+PAIRS = """
+import torch
+from vlmlearn.losses import clip_loss
+
+def train_pairs(model, images, ids, steps):
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    for _ in range(steps):
+        rows = torch.randint(len(images), (64,))
+        others = {}
+        optimizer.zero_grad()
+        clip_loss(*model(images[rows], ids[others])).backward()
+        optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ("rows", ("passed", "")),
+        ("torch.randint(len(ids), (64,))", ("not_attempted", "")),
+        ("rows.roll(1)", ("mistake", "moved_by_one")),
+    ],
+)
+def test_a_repair_is_trained_and_graded(tmp_path, others, expected):
+    path = tmp_path / "ann.ipynb"
+    path.write_text(notebook(PAIRS.format(others)), "utf-8")
+    assert grade(path, "01", seed=11)["train_pairs"] == expected

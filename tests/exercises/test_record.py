@@ -31,8 +31,8 @@ def test_what_passed_stays_passed(capsys):
     capsys.readouterr()
     progress()
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "1 of 5 done"
-    assert [line[0] for line in lines[1:]] == ["✓", "○", "○", "○", "✗"]
+    assert lines[0] == "1 of 6 done"
+    assert [line[0] for line in lines[1:]] == ["✓", "○", "○", "○", "✗", "○"]
 
 
 def test_kept_between_kernels(tmp_path, monkeypatch, capsys):
@@ -43,7 +43,7 @@ def test_kept_between_kernels(tmp_path, monkeypatch, capsys):
     check("to_channels_last", right("to_channels_last"))
     progress(save=str(path))
     assert json.loads(path.read_text()) == {"similarity": "passed", "to_channels_last": "passed"}
-    assert "2 of 7 done" in capsys.readouterr().out
+    assert "2 of 8 done" in capsys.readouterr().out
     assert [p.name for p in tmp_path.iterdir()] == ["progress.json"]
 
 

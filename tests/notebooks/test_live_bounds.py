@@ -1,7 +1,8 @@
 """Every bound that a live cell asserts must fail for a model trained on the wrong sentences.
 
 A bound that also held for a model that has learnt nothing would prove nothing. So each chapter is run once more
-from its source, with every picture given the sentence of the next scene; each of its live cells must then raise
+from its source, with every picture given the sentence of the next scene (chapter 00a, which has no sentences: the
+name of the next object; 00b: the colour of the next answer); each of its live cells must then raise
 ``AssertionError``. This trains in full, so it runs with ``--all-notebooks`` only.
 """
 
@@ -28,6 +29,20 @@ def wrong(*args, **kwargs):
     pairs = right(*args, **kwargs)
     return replace(pairs, ids=pairs.ids.roll(1, dims=0))
 datasets.caption_pairs = wrong
+
+import vlmlearn.training.recipes.chapter_00a as recipe_00a
+right_names = recipe_00a.one_object
+def wrong_names(*args, **kwargs):
+    scenes, images, names = right_names(*args, **kwargs)
+    return scenes, images, names.roll(1)
+recipe_00a.one_object = wrong_names
+
+import vlmlearn.training.recipes.chapter_00b as recipe_00b
+right_colors = recipe_00b.place_questions
+def wrong_colors(*args, **kwargs):
+    questions = right_colors(*args, **kwargs)
+    return questions._replace(colors=questions.colors.roll(1))
+recipe_00b.place_questions = wrong_colors
 
 names, failed = {}, 0
 for code in read_chapter(Project().source(sys.argv[1])).code:

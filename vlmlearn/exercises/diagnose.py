@@ -2,9 +2,10 @@
 
 import inspect
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
-from vlmlearn.exercises import say
+from vlmlearn.exercises import say, say_repair
 from vlmlearn.exercises.errors import own_line
 from vlmlearn.exercises.exercise import Exercise
 from vlmlearn.exercises.limits import OutOfTime, captured_output, time_limit
@@ -18,25 +19,30 @@ from vlmlearn.exercises.outcome import (
     same_values,
 )
 from vlmlearn.exercises.registry import in_chapter, names
+from vlmlearn.exercises.repair import Repair
+from vlmlearn.exercises.rerun import own_session, prepare, rerun
 from vlmlearn.exercises.verdict import Verdict
 
-SECONDS = 10.0  # for all calls of a check together; the reference takes milliseconds
 
-
-def diagnose(exercise: Exercise, function: Any, *, seed: int = 0, seconds: float = SECONDS) -> Verdict:
+def diagnose(exercise: Exercise, function: Any, *, seed: int = 0, seconds: float | None = None) -> Verdict:
     """Try ``function`` on the exercise's cases of ``seed`` and say what is wrong with it, if anything.
 
-    Everything the function prints is kept back; its first characters are shown with the verdict. Only an
-    interrupt by the user leaves this function as an exception.
+    An exercise has its own limit of time; ``seconds`` sets another. Everything the function prints is kept back;
+    its first characters are shown with the verdict. Only an interrupt by the user leaves this function as an
+    exception.
     """
+    limit = exercise.seconds if seconds is None else seconds
     if (unfit := _unfit(exercise, function)) is not None:
         return unfit
-    with captured_output() as printed:
+    session = own_session() if isinstance(exercise, Repair) else nullcontext()
+    with session, captured_output() as printed:
+        if isinstance(exercise, Repair):
+            prepare(exercise, seed)
         try:
-            with time_limit(seconds):
+            with time_limit(limit):
                 found = _try(exercise, function, seed)
         except OutOfTime:
-            found = say.out_of_time(exercise, seconds)
+            found = _out_of_time(exercise, limit)
         except RecursionError as error:
             found = say.recursion(exercise, own_line(error, function))
         except (Exception, SystemExit) as error:
@@ -66,11 +72,19 @@ def _unfit(exercise: Exercise, function: Any) -> Verdict | None:
         swapped = True
     if not swapped:
         return None
-    other = _answers_another(exercise, function, 0, SECONDS)
+    other = _answers_another(exercise, function, 0, exercise.seconds)
     return other or say.other_parameters(exercise, str(signature))
 
 
+def _out_of_time(exercise: Exercise, seconds: float) -> Verdict:
+    if isinstance(exercise, Repair):
+        return say_repair.out_of_time(exercise, seconds)
+    return say.out_of_time(exercise, seconds)
+
+
 def _try(exercise: Exercise, function: Callable[..., Any], seed: int) -> Verdict:
+    if isinstance(exercise, Repair):
+        return rerun(exercise, function, seed)
     parameters, cases = exercise.parameters, tuple(exercise.cases(seed))
     found: list[Outcome] = []
     for case in cases:
@@ -133,7 +147,7 @@ def _answers_another(
 ) -> Verdict | None:
     """Whether the function is the right answer to another exercise of the chapter."""
     for other in in_chapter(names()[exercise.name]) if exercise.name in names() else ():
-        if other.name == exercise.name:
+        if other.name == exercise.name or isinstance(other, Repair):
             continue
         try:
             inspect.signature(function).bind(*other.parameters)

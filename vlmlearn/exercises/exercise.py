@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from torch import Tensor
@@ -100,6 +100,8 @@ class Exercise:
     mark: str
     properties: tuple[Property, ...] = ()
     demands: tuple[Property, ...] = ()
+
+    seconds: ClassVar[float] = 10.0  # for all calls of a check together; the reference takes milliseconds
 
     def __post_init__(self) -> None:
         if not self.mistakes:

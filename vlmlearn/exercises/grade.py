@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vlmlearn.exercises import registry
+from vlmlearn.exercises.exercise import Exercise
 
 SECONDS = 60.0  # for one process
 MEGABYTES = 4096
@@ -53,6 +54,7 @@ def _run(
     root = Path(__file__).parents[2]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report"
+        longest = max((registry.find(name).seconds for name in names), default=0.0)
         job = [str(notebook.resolve()), ",".join(names), str(seed), str(megabytes), str(seconds), str(report)]
         paths = [str(root), os.environ.get("PYTHONPATH", "")]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "MPLBACKEND": "agg"}
@@ -65,7 +67,7 @@ def _run(
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                timeout=seconds,
+                timeout=seconds + (longest if longest > Exercise.seconds else 0),  # a repair trains
                 check=False,
             )
             ending = {0: "crashed", 3: "unreadable"}.get(done.returncode, "crashed")

@@ -1,7 +1,8 @@
 """Which exercises there are.
 
-Names are found by reading the chapters' files, and only the chapter that holds an exercise is imported: what a
-notebook shows then depends on its own chapter's exercises, not on those of every other.
+Names are found by reading the files of the chapters, chapter_NN.py and repair_NN.py, and only those of the chapter
+that holds an exercise are imported: what a notebook shows then depends on its own chapter's exercises, not on those
+of every other.
 """
 
 import difflib
@@ -12,18 +13,23 @@ from pathlib import Path
 
 from vlmlearn.exercises.exercise import Exercise
 
-DEFINITION = re.compile(r'\bExercise\(\s*(?:name=)?"(\w+)"')
+DEFINITION = re.compile(r'\b(?:Exercise|Repair)\(\s*(?:name=)?"(\w+)"')
 
 
 @cache
 def names() -> dict[str, str]:
     """The name of every exercise → its chapter, such as ``"01"``."""
-    files = sorted(Path(__file__).parent.glob("chapter_*.py"))
     return {
-        name: path.stem.removeprefix("chapter_")
-        for path in files
+        name: path.stem.split("_", 1)[1]
+        for path in _files()
         for name in DEFINITION.findall(path.read_text("utf-8"))
     }
+
+
+def _files() -> list[Path]:
+    """chapter_NN.py and repair_NN.py of every chapter, in order."""
+    found = [p for kind in ("chapter", "repair") for p in Path(__file__).parent.glob(f"{kind}_*.py")]
+    return sorted(found, key=lambda path: path.stem.split("_", 1)[::-1])
 
 
 def chapters() -> list[str]:
@@ -32,17 +38,19 @@ def chapters() -> list[str]:
 
 
 def in_chapter(chapter: str) -> tuple[Exercise, ...]:
-    """The exercises of a chapter, in its order.
+    """The exercises of a chapter, in its order; its repair comes last.
 
     Raises:
         ValueError: a chapter without exercises.
     """
     if chapter not in chapters():
         raise ValueError(f"chapter {chapter!r} has no exercises, expected one of {', '.join(chapters())}")
-    exercises: tuple[Exercise, ...] = importlib.import_module(
-        f"vlmlearn.exercises.chapter_{chapter}"
-    ).EXERCISES
-    return exercises
+    modules = [path.stem for path in _files() if path.stem.split("_", 1)[1] == chapter]
+    return tuple(
+        exercise
+        for module in modules
+        for exercise in importlib.import_module(f"vlmlearn.exercises.{module}").EXERCISES
+    )
 
 
 def find(name: str) -> Exercise:

@@ -296,7 +296,11 @@ def _small(value: Any) -> str:
     if is_array(value) and value.ndim:
         if as_tensor(value).numel() > SMALL:
             return _kind(value)
+        if not as_tensor(value).is_floating_point():
+            return str(as_tensor(value).tolist())
         return str(np.round(as_tensor(value).double().numpy(), 3).tolist())
+    if callable(value):
+        return getattr(value, "__name__", type(value).__name__)
     if isinstance(value, str | list | dict):
         return shorten(repr(value))
     if isinstance(value, int):

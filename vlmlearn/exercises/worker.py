@@ -10,6 +10,7 @@ from typing import Any
 from vlmlearn.exercises import registry, say
 from vlmlearn.exercises.diagnose import diagnose
 from vlmlearn.exercises.errors import own_line
+from vlmlearn.exercises.exercise import Exercise
 from vlmlearn.exercises.limits import OutOfTime, captured_output, time_limit
 from vlmlearn.exercises.verdict import Verdict
 
@@ -23,7 +24,7 @@ def main(path: str, names: str, seed: str, megabytes: str, seconds: str, report:
     if cells is None:
         return UNREADABLE
     _limit_memory(int(megabytes))
-    each = min(10.0, float(seconds) / 3)
+    each = min(Exercise.seconds, float(seconds) / 3)
     shared = _definitions(cells, each)
     with open(report, "a", encoding="utf-8") as file:
         for name in names.split(","):
@@ -60,7 +61,8 @@ def _grade(
         return say.out_of_time(asked, seconds)
     except (Exception, SystemExit) as error:
         return say.raised(asked, error, own_line(error, _grade))
-    return diagnose(asked, names.get(exercise), seed=seed, seconds=seconds)
+    limit = seconds if asked.seconds == Exercise.seconds else asked.seconds
+    return diagnose(asked, names.get(exercise), seed=seed, seconds=limit)
 
 
 def _holds(cell: dict[str, Any], exercise: str) -> bool:

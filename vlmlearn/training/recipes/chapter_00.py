@@ -69,7 +69,7 @@ def _over_seeds() -> dict[str, list[float]]:
     for seed in SEEDS:
         model = train_histogram(seed)
         scores["test_i2t"].append(round(recall_at_k(_similarity(model, exam)).image_to_text, 3))
-        bits = retrieval_bits(_similarity(model, drawn), model.log_scale.exp())
+        bits = retrieval_bits(_similarity(model, drawn), model.log_scale.exp().item())
         scores["bits"].append(round(bits, 3))
         progress(f"seed {seed}: {scores}")
     return scores

@@ -1,4 +1,4 @@
-"""Published checkpoints, by name or from a folder, in the classes of this package. Needs ``vlmlearn[hub]``."""
+"""Published checkpoints (extra ``hub``) and the package's own small trained models, in its own classes."""
 
 import lazy_loader
 
@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "checkpoint": ["Checkpoint", "load"],
         "files": ["Source"],
         "images": ["ImageProcessor"],
+        "shipped": ["Shipped", "load_shipped", "save_shipped"],
         "text": ["Piece", "TextBatch", "TextTokenizer"],
     },
 )

@@ -57,7 +57,7 @@ SOURCES = (
 )
 SEEDS = (0, 1, 2)
 # Steps that cost as much as 330 of the CNN: 330 × seconds a step of the CNN / seconds a step of the tower.
-TOWER_STEPS = {"cnn": 330, "vit": 330, "convnext": 330}
+TOWER_STEPS = {"cnn": 330, "vit": 114, "convnext": 284}
 SHORT, USUAL, LONG = 80, 330, 1000
 FEW = 4000  # of chapter 01's 36,000 scenes
 TEMPERATURES = (1.0, 0.1, 0.01)

@@ -2,7 +2,7 @@
 
 A bound that also held for a model that has learnt nothing would prove nothing. So each chapter is run once more
 from its source, with every picture given the sentence of the next scene (chapter 00a, which has no sentences: the
-name of the next object; 00b: the colour of the next answer); each of its live cells must then raise
+name of the next object; 00b: the colour of the next answer), and shipped weights replaced by random ones; each of its live cells must then raise
 ``AssertionError``. This trains in full, so it runs with ``--all-notebooks`` only.
 """
 
@@ -43,6 +43,15 @@ def wrong_colors(*args, **kwargs):
     questions = right_colors(*args, **kwargs)
     return questions._replace(colors=questions.colors.roll(1))
 recipe_00b.place_questions = wrong_colors
+
+import torch
+import vlmlearn.hub.shipped as shipped
+right_load = shipped.load_shipped
+def wrong_load(*args):
+    found = right_load(*args)
+    torch.manual_seed(0)
+    return shipped.Shipped(type(found.model)(found.model.config).eval(), found.card)
+shipped.load_shipped = wrong_load
 
 names, failed = {}, 0
 for code in read_chapter(Project().source(sys.argv[1])).code:

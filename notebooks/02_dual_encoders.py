@@ -1,0 +1,1046 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+#   vlmlearn:
+#     needs: [scene, split, held-out, compositional generalisation, chance level, padding, causal mask, EOS, Recall@K, embedding, cosine similarity, softmax, cross entropy, bit, attention, contrastive loss, temperature, logit scale, similarity matrix, alignment, bag of words]
+#     teaches: [zero-shot, prompt, prompt ensemble, EOS pooling, search index, average precision, mAP, modality gap, caption noise, hard negative, equal cost]
+#     boxed: [tower]
+# ---
+
+# %% [markdown] lang="zh"
+# # 02 双编码器的本领：对齐之后的空间能做什么？
+#
+# 第 01 章训练了一个 CLIP，它只会一件事：给图和句子打分。这一章不再教它任何新东西，只换着法子用这个分数：
+# 给没有学过的类别分类，用一句话搜一千张图，用一张图找相似的图。
+#
+# 然后反过来问：它**不能**做什么？哪座塔更好，描述里有错怎么办，图和句子真的住在同一个地方吗，它到底懂不懂词的次序？
+#
+# **课程位置：** 00a、00b 入门 → 01 CLIP 损失 → **02 双编码器的本领** → 03 SigLIP → …
+
+# %% [markdown] lang="en"
+# # 02 Dual encoders at work: what can an aligned space do?
+#
+# Chapter 01 trained a CLIP that can do one thing: score a picture against a sentence. This chapter teaches it nothing new. It only finds uses for that
+# score: sorting pictures into classes it was never taught, searching a thousand pictures with a sentence, finding pictures like a picture.
+#
+# Then we ask the opposite: what can it **not** do? Which tower is better, what do wrong captions cost, do pictures and sentences really live in one
+# place, and does it know the order of words at all?
+#
+# **Where we are:** 00a, 00b on-ramp → 01 the CLIP loss → **02 dual encoders at work** → 03 SigLIP → …
+
+# %% [markdown] lang="zh"
+# **先回忆三个问题**
+#
+# 1. （第 01 章）相似度矩阵按行做 softmax，回答的是什么问题？
+# 2. （第 01 章）检索分数高，是不是说明模型懂得词的次序？
+# 3. （第 00b 章）有因果掩码时，哪个位置的词元看得到整句话？
+#
+# <details><summary>答案</summary>
+#
+# 1. 这张图配哪句话。
+# 2. 不是。词袋不知道次序，千里挑一也能到八成多。
+# 3. 最后一个真词元，也就是 EOS。它之前的词元看不到后面的词。
+#
+# </details>
+
+# %% [markdown] lang="en"
+# **Three questions to warm up**
+#
+# 1. (chapter 01) Which question does a softmax over a row of the similarity matrix answer?
+# 2. (chapter 01) Does a high retrieval score mean that the model knows the order of words?
+# 3. (chapter 00b) Under a causal mask, which token sees the whole sentence?
+#
+# <details><summary>Answers</summary>
+#
+# 1. Which sentence belongs to this picture.
+# 2. No. A bag of words knows no order, and still picks one of a thousand more than eight times in ten.
+# 3. The last real one, EOS. Those before it do not see what follows.
+#
+# </details>
+
+# %%
+import tempfile
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+
+from vlmlearn import plots
+from vlmlearn.heads.retrieval import ImageIndex, ZeroShotClassifier, encode_images, encode_texts
+from vlmlearn.hub import load_shipped
+from vlmlearn.metrics import modality_gap, recall_at_k
+from vlmlearn.training.recipes import chapter_01 as base
+from vlmlearn.training.recipes import chapter_02 as recipe
+from vlmlearn.training.recipes.record import load_results
+from vlmlearn.world import Tokenizer, swapped_captions
+
+torch.set_num_threads(2)
+torch.manual_seed(0)
+recorded, recorded_01 = load_results("02"), load_results("01")
+tokenizer = Tokenizer()
+
+# %% [markdown] lang="zh"
+# ## 1 拿来就用的空间
+#
+# 软件包带着一个训练好的小 CLIP，是第 01 章的同一个模型，只是训练得更久。它有一张卡片，写着怎么来的、得了多少分：
+
+# %% [markdown] lang="en"
+# ## 1 A space that is ready to use
+#
+# The package brings a small trained CLIP: the model of chapter 01, trained for longer. Its card says where it comes from and how it scored:
+
+# %%
+shipped = load_shipped("tiny-clip")
+model, card = shipped.model, shipped.card
+for key in ("command", "data", "batch", "steps", "seed", "scores"):
+    print(f"{key:8s}", card[key])
+
+# %% [markdown] lang="zh"
+# 卡片可信吗？自己考一遍：1000 张没见过的图，1000 句话。
+
+# %% [markdown] lang="en"
+# Is the card to be trusted? We hold the exam ourselves: a thousand new pictures, a thousand sentences.
+
+# %% tags=["live"]
+gallery = base.gallery("test")  # caption_pairs(1000, split="test", distinct=True)
+image, text = encode_images(model, gallery.images), encode_texts(model, gallery.ids[:, 0])
+recall = recall_at_k(image @ text.T)
+print(f"Recall@1 of 1000: image to text {recall.image_to_text:.1f}, text to image {recall.text_to_image:.1f}")
+assert recall.image_to_text > 93
+
+# %% [markdown] lang="zh"
+# ### 打开两座塔
+#
+# **塔**（tower）就是编码器：一座读图，一座读句子，各自得出一个向量。
+#
+# 图像塔：卷积把 64×64 的图变成 8×8 个格子，每格一个词元；一层 Transformer 让它们互相比较；四个可学习的查询从中读出答案，投影成 128 个数。
+#
+# 文本塔：词元加上位置，过两层因果 Transformer，取 **EOS** 处的向量（EOS pooling），再投影成 128 个数。为什么取 EOS？
+# 因为有因果掩码，只有它看得到整句话。它之后的填充，它看不到，所以填什么都一样：
+
+# %% [markdown] lang="en"
+# ### The two towers, opened
+#
+# A **tower** is an encoder: one reads the picture, one the sentence, and each ends in a vector.
+#
+# The image tower: convolutions turn 64×64 pixels into 8×8 cells with a token each; a Transformer block compares them; four learnt queries read the result, which is
+# projected to 128 numbers.
+#
+# The text tower: tokens plus positions, two causal Transformer blocks, then the vector at **EOS** (EOS pooling), projected to 128 numbers. Why EOS? Under the
+# causal mask it alone sees the whole sentence. It does not see the padding behind it, so anything may stand there:
+
+# %%
+with torch.no_grad():
+    grid = model.image_tower.grid((gallery.images[:1].float() - 101) / 36)
+print("tokens of a picture    ", tuple(grid.shape[1:]))
+print("vector of a picture    ", tuple(image[0].shape))
+
+ids = tokenizer.encode(["a large red star at the top left"])
+end = int((ids[0] == tokenizer.eos_id).int().argmax())
+other = ids.clone()
+other[0, end + 1 :] = torch.randint(3, len(tokenizer), (ids.shape[1] - end - 1,))  # words instead of padding
+same = torch.allclose(encode_texts(model, ids), encode_texts(model, other), atol=1e-5)
+print("padding makes no change", same)
+
+# %% [markdown] lang="zh"
+# ## 2 零样本分类：先写朴素的，再写正确的
+#
+# 六种形状、八种颜色，一共 48 类。图里只有一个物体，问它是哪一类。没有人教过模型“类别”，但我们可以把类别**说出来**：
+# 每个类别的名字过一遍文本塔，离图最近的就是答案。这叫**零样本**（zero-shot）分类，写出来的句子叫**提示词**（prompt）。
+#
+# 八种组合在训练里从未出现过，所以有两套考题：见过的组合，和没见过的组合。瞎猜都是 2.1%。
+#
+# 朴素的写法：光用名字，“red star”。
+
+# %% [markdown] lang="en"
+# ## 2 Zero-shot classification: naive first, then right
+#
+# Six shapes and eight colours make 48 classes. A picture shows one object: which class is it? Nobody has taught the model classes, but we can **say** them:
+# each name goes through the text tower, and the nearest one is the answer. This is **zero-shot** classification, and what we say is the **prompt**.
+#
+# Eight of the pairs never occur in training, so there are two exams: pairs that training has shown, and pairs it never has. Guessing gets 2.1% in both.
+#
+# The naive way uses the bare name, "red star".
+
+# %%
+names = recipe.class_names()
+seen_images, seen_labels = recipe.one_object("test")
+new_images, new_labels = recipe.one_object("compositional")
+print(len(names), "classes:", names[:3], "…")
+print(len(seen_images), "pictures of seen pairs,", len(new_images), "of pairs never seen")
+
+# %% tags=["live"]
+naive = ZeroShotClassifier(model, names, ["{} {}"], tokenizer.encode)
+bare = naive.accuracy(seen_images, seen_labels)
+print(f"the bare name: {bare:.1f}% of seen pairs, {naive.accuracy(new_images, new_labels):.1f}% of pairs never seen")
+assert bare > 8
+
+# %% [markdown] lang="zh"
+# 得分 ⟨光名字的准确率⟩，比瞎猜好，却远不如检索。问题在提示词：文本塔只读过完整的描述，比如“a large red star at the top left”，
+# 从没读过光秃秃的“red star”。对它来说，这是另一种语言。
+#
+# 那就说它听得懂的话。但大小和位置我们不知道，说哪一句？
+
+# %% [markdown] lang="en"
+# That is ⟨accuracy of the bare name⟩: better than guessing, far below what retrieval led us to expect. The prompt is to blame. The text tower has read whole captions such as "a large
+# red star at the top left", and never a bare "red star". To this tower it is another language.
+#
+# So let us speak as it is used to. But we do not know size or place: which sentence do we say?
+
+# %%
+kinds = recipe.prompts()
+print("one caption:", kinds["caption"])
+print("ensemble of", len(kinds["ensemble"]), "captions:", kinds["ensemble"][:3], "…")
+
+# %% [markdown] lang="zh"
+# **提示词集成**（prompt ensemble）：18 句全说一遍（2 种大小 × 9 个位置），向量取平均。平均之后，大小和位置互相抵消，剩下的就是颜色和形状。
+# 次序很要紧：每句**先归一化**，再平均，最后再归一化一次。先平均的话，向量长的句子说了算。
+
+# %% [markdown] lang="en"
+# A **prompt ensemble** says all 18 (2 sizes × 9 places) and averages their vectors. In the average, size and place cancel, and what is left is colour and shape.
+# The order of steps matters: **normalise each** vector, then average, then normalise again. Averaged first, the sentences with long vectors would decide.
+
+# %% tags=["live"]
+print("accuracy, %      seen pairs   never seen")
+accuracies = {}
+for kind in kinds:
+    answers = recipe.classifier(model, kind)
+    accuracies[kind] = answers.accuracy(seen_images, seen_labels)
+    print(f"{kind:14s} {accuracies[kind]:9.1f} {answers.accuracy(new_images, new_labels):12.1f}")
+assert accuracies["ensemble"] > 40
+
+# %% [markdown] lang="zh"
+# 集成最好：⟨集成比单句高几分⟩。没见过的组合低一些，但远高于瞎猜：颜色和形状是分开学到的，可以重新组合。
+#
+# 看几张图，标题是最可能的类别和它的概率：
+
+# %% [markdown] lang="en"
+# The ensemble is best, by ⟨points over one caption⟩. Pairs never seen score lower, and still far above guessing: colour and shape were learnt apart and can be put
+# together anew.
+#
+# A few pictures, each under its most probable class and the probability:
+
+# %% tags=["live"]
+#| alt-zh: 四张只有一个物体的图，标题是模型给出的类别和概率
+#| alt-en: four pictures of one object each, titled with the class that the model chose and its probability
+ensemble = recipe.classifier(model)
+best = ensemble.probabilities(seen_images[:4]).max(dim=1)
+titles = [f"{k}: {' '.join(names[c])} {p:.2f}" for k, (p, c) in enumerate(zip(best.values, best.indices, strict=True))]
+plots.side_by_side({t: rearrange(picture, "c h w -> h w c") for t, picture in zip(titles, seen_images, strict=False)})
+assert (ensemble.logits(seen_images).argmax(1) == seen_labels).float().mean() > 0.4
+
+# %% [markdown] lang="zh"
+# ### softmax 总会选一个
+#
+# 概率高，是不是说明真有这样东西？做个实验：把正确的类别从名单里拿走，看它怎么答。先猜：它会说“都不是”吗？
+
+# %% [markdown] lang="en"
+# ### A softmax always chooses
+#
+# Does a high probability mean that the thing is there? Take the right class off the list and see what it answers. Guess first: will it say "none of
+# these"?
+
+# %% tags=["live"]
+logits = ensemble.logits(seen_images)
+without = logits.scatter(1, seen_labels[:, None], -torch.inf)
+for name, scores in (("right class listed", logits), ("right class removed", without)):
+    top = scores.softmax(1).max(1).values.mean().item()
+    print(f"{name:20s} top probability {top:.2f}   top cosine {scores.max(1).values.mean().item() / ensemble.scale:.2f}")
+assert without.softmax(1).max(1).values.mean() > 0.4
+
+# %% [markdown] lang="zh"
+# 它照样有把握：平均 ⟨拿走后的最高概率⟩。softmax 只比较名单上的各项，不问有没有一项是对的。余弦倒是低了一些（⟨余弦前后⟩），
+# 但“低”只是相对而言：余弦 0.3 在这个模型里可能很差，在另一个模型里可能很好。要设门槛，得在自己的数据上量。
+
+# %% [markdown] lang="en"
+# It is confident all the same: ⟨top probability without the right class⟩ on average. A softmax compares what is on the list and never asks whether any of it is right. The cosine does fall (⟨cosine
+# before and after⟩), but low is relative: a cosine of 0.3 may be poor in this model and excellent in another. A threshold has to be measured on your own data.
+
+# %% [markdown] lang="zh"
+# ## 3 搜索：一句话找图，一张图找图
+#
+# 分类是拿图去比句子，搜索是拿句子去比图。图的向量只算一次，存进**索引**（index），以后每次查询只是一次矩阵乘法：
+
+# %% [markdown] lang="en"
+# ## 3 Search: pictures for a sentence, pictures for a picture
+#
+# To classify is to compare a picture with sentences; to search is to compare a sentence with pictures. The vectors of the pictures are computed once and put into an
+# **index**; from then on a query is one matrix product:
+
+# %%
+index = ImageIndex.from_images(model, gallery.images, [str(k) for k in range(len(gallery))])
+with tempfile.TemporaryDirectory() as folder:
+    index.save(folder)
+    again = ImageIndex.load(folder)
+print(len(index), "pictures,", index.vectors.nbytes // 1000, "kB; loaded again unchanged:", torch.equal(again.vectors, index.vectors))
+
+# %% [markdown] lang="zh"
+# 索引记得它是哪个模型建的。换一个模型来查，向量的含义就变了，所以它拒绝：
+
+# %% [markdown] lang="en"
+# The index knows which model built it. To another model its vectors mean something else, so it refuses:
+
+# %%
+query = tokenizer.encode(["a large red star left of a small blue ring"])
+try:
+    index.search_text(recipe.new_model(0), query)
+except ValueError as error:
+    print(str(error).split(" (")[0])
+
+# %% [markdown] lang="zh"
+# 用一句训练里多半没有的话来搜，排在前面的四张（图旁是它们自己的描述）：
+
+# %% [markdown] lang="en"
+# Search with a sentence that training has hardly said. The first four, each with its own caption:
+
+# %% tags=["live"]
+found = [int(key) for key in index.search_text(model, query, k=4).keys[0]]
+assert any("red star" in text and "blue ring" in text for k in found for text in gallery.texts[k])
+plots.picture_grid(gallery.images[found], gallery.scenes[found])
+
+# %% [markdown] lang="zh"
+# 也可以拿图去搜图。第一名是它自己，后面的是模型觉得像的：
+
+# %% [markdown] lang="en"
+# A picture can search too. The first is the picture itself; the others are what the model takes for similar:
+
+# %% tags=["live"]
+alike = [int(key) for key in index.search_image(model, gallery.images[7:8], k=4).keys[0]]
+assert alike[0] == 7 and recall.text_to_image > 93
+plots.picture_grid(gallery.images[alike], gallery.scenes[alike])
+
+# %% [markdown] lang="zh"
+# ### 给搜索打分
+#
+# 搜“red star”，一千张图里有好几十张对的，只看第一名就不够了。**平均精确率**（average precision）看整个排名：
+# 从上往下走，每遇到一张对的，就记下到此为止的精确率，最后取平均。所有查询再平均，叫 **mAP**。
+# 下面用训练里出现过的 40 种组合当查询，对的图就是含有这种物体的图：
+
+# %% [markdown] lang="en"
+# ### A score for a search
+#
+# Dozens of the thousand pictures hold a red star, so looking at the first place alone is not enough. **Average precision** looks at the whole ranking: walk down
+# it, note the precision so far at every right picture, and take the mean. The mean over all queries is called **mAP**. Here the queries are
+# the 40 pairs of training, and right are the pictures that hold such an object:
+
+# %% tags=["live"]
+relevant = recipe.relevant_pictures(gallery)
+chance = relevant[relevant.any(1)].double().mean().item()
+found_map = recipe.search_score(model, index)
+print(f"mAP {found_map:.2f}, a random order about {chance:.2f}")
+assert found_map > 0.3
+
+# %% [markdown] lang="zh"
+# 一千张图，全部比一遍只要几毫秒。图到了几百万张，索引会改用 FAISS：先用 k 均值把向量分成许多格，查询时只看最近的几格。
+# 快了很多，偶尔会漏掉刚好落在隔壁格里的。`index.recall(queries)` 就是量这个漏的（需要 `pip install 'vlmlearn[search]'`）。
+
+# %% [markdown] lang="en"
+# Comparing with all of a thousand takes milliseconds. With millions of pictures the index turns to FAISS: k-means sorts the vectors into cells, and a query visits only the nearest
+# few. That is much faster and now and then misses what lies just across a border; `index.recall(queries)` measures how much (it needs `pip install 'vlmlearn[search]'`).
+
+# %% [markdown] lang="zh"
+# ## 4 大家这么说，我们来量
+#
+# 下面的图和表都是三个随机种子的**记录结果**，由 `python -m vlmlearn.training.recipes 02` 得到。每一项只改动一处，其余与第 01 章的训练相同。
+# 小点是各个种子，线是平均；落在种子差异之内的差别，不要相信。
+
+# %% [markdown] lang="en"
+# ## 4 What people say, measured
+#
+# The figures and tables below are **recorded results** of three seeds, made by `python -m vlmlearn.training.recipes 02`. Each changes one thing against the training of
+# chapter 01. Small points are seeds, the line is their mean. Do not believe a difference that is inside the spread of the seeds.
+
+# %% [markdown] lang="zh"
+# ### “ViT 比 CNN 好”
+#
+# 比较要公平，先得说清楚什么相同。步数相同，算得慢的塔就多用了时间；所以这里让**成本相同**：每座塔的步数，
+# 取到总时间与 CNN 的 330 步一样长。先猜名次，再看：
+
+# %% [markdown] lang="en"
+# ### "A ViT is better than a CNN"
+#
+# A fair comparison has to say what is held equal. At equal steps the slower tower is given more time; so here the **cost is equal**: each tower trains for as many steps as take the time
+# of the CNN's 330. Guess the order first:
+
+# %%
+print("tower       weights   steps   Recall@1 of 1000        never-seen pairs        zero-shot, 48 classes")
+for name, entry in recorded["towers"].items():
+    steps, weights = recorded["settings"]["tower_steps"][name], recorded["parameters"][name]
+    scores = ("  ".join(f"{x:4.1f}" for x in entry[key]) for key in ("test_i2t", "compositional_i2t", "ensemble_test"))
+    print(f"{name:9s} {weights:9,d} {steps:7d}   ", "      ".join(scores))
+
+# %% [markdown] lang="zh"
+# ⟨名次和差距⟩。ViT 要从零学会“相邻的像素有关系”，卷积天生就知道；数据少、时间短，这一点最值钱。
+# 反过来推不成立：上亿张图、几百块显卡时，排名会变（Dosovitskiy 等，2021）。
+# 还有一处不公平要说明：我们的 ConvNeXt 最后对全图取平均，其余两座塔用查询去读，所以这里比的是三座完整的塔，不只是它们的卷积或注意力。
+
+# %% [markdown] lang="en"
+# ⟨order and differences⟩. A ViT has to learn from nothing that neighbouring pixels belong together; a convolution is born knowing it, which is worth most when data and time are
+# short. The converse does not follow: with hundreds of millions of pictures the order changes (Dosovitskiy et al. 2021). One thing is not equal here: our ConvNeXt ends in a mean over the picture, the
+# other two read it with queries. So these are three whole towers compared, not only convolution against attention.
+
+# %% [markdown] lang="zh"
+# ### “零样本就是认出没见过的概念”
+#
+# 三种提示词，三个种子（第 01 章的训练，330 步）：
+
+# %% [markdown] lang="en"
+# ### "Zero-shot means recognising concepts never seen"
+#
+# Three kinds of prompts, three seeds (chapter 01's training, 330 steps):
+
+# %%
+print("prompt        seen pairs              never-seen pairs")
+for kind in kinds:
+    scores = ("  ".join(f"{x:4.1f}" for x in recorded["towers"]["cnn"][f"{kind}_{split}"]) for split in ("test", "compositional"))
+    print(f"{kind:9s}    ", "      ".join(scores))
+
+# %% [markdown] lang="zh"
+# 集成比单句高 ⟨分⟩，超过种子之间的差别。没见过的是**组合**：每种颜色、每种形状，训练里都见过上千次。
+# 要是有一种颜色从来没出现过，词表里的那个向量就还是随机的，谁也认不出来。零样本的“零”，是说没有为这个任务做标注，不是说没见过这个概念。
+# 真实的 CLIP 也一样：一个概念在训练数据里出现得越少，零样本就越差（Udandarao 等，2024）。
+
+# %% [markdown] lang="en"
+# The ensemble gains ⟨points⟩ over one caption, more than the spread of the seeds. What was never seen is the **pair**: each colour and each shape stood in training thousands of times.
+# Of a colour that never occurred, the word's vector would still be random, and nobody could recognise it. The *zero* in zero-shot says that nothing was labelled for this task, not
+# that the concept is new. The same holds for real CLIPs: the rarer a concept is in the training data, the worse it does zero-shot (Udandarao et al. 2024).
+
+# %% [markdown] lang="zh"
+# ### “对齐之后，图和句子住在一起”
+#
+# 画出来看看。128 维看不见，就投影到变化最大的两个方向上；线连着每张图和它自己的句子。先猜：两种点会混在一起吗？
+
+# %% [markdown] lang="en"
+# ### "Once aligned, pictures and sentences live together"
+#
+# Let us look. 128 dimensions cannot be seen, so we project to the two directions of greatest variance; a line joins each picture with its own sentence. Guess first: do the two
+# kinds mix?
+
+# %% tags=["live"]
+#| alt-zh: 一百张图和一百句描述投影到平面上，两种点分成两团，灰线连着每一对
+#| alt-en: a hundred pictures and their captions projected to a plane; the two kinds form two clouds, with a grey line for each pair
+with plots.figure(5, 3.8) as (_, [axes]):
+    plots.modality_gap_map(axes, image[:100], text[:100], "shipped CLIP, 100 pairs")
+gap = modality_gap(image, text)
+print(f"length of the gap {gap.length:.2f}   nearer to their own kind {gap.separated:.0f}%   share of variance {gap.explained:.2f}")
+assert gap.separated > 90 and recall.image_to_text > 93
+
+# %% [markdown] lang="zh"
+# 没有混在一起。图有图的地方，句子有句子的地方，中间隔着一段，叫**模态间隙**（modality gap）。⟨分开的百分比⟩ 的向量离自己那一类的中心更近，
+# 检索却照样准：损失只要求自己的句子比**别的句子**近，从不拿图和图比。
+#
+# 那么，谁能消除它？两种说法：一是训练，二是温度。记录如下（短训练，80 步；`untrained` 是没训练过的）：
+
+# %% [markdown] lang="en"
+# They do not mix. Pictures have their place and sentences theirs, with a stretch in between, the **modality gap**. ⟨percentage⟩ of the vectors are nearer to the centre of their own kind, and
+# retrieval works all the same: the loss only asks that a picture's own sentence be nearer than **other sentences**; it never compares a picture with a picture.
+#
+# What closes it? There are two suggestions: training, and the temperature. The record (short runs of 80 steps; `untrained` has had none):
+
+# %%
+print("               length of the gap     Recall@1            Recall@1 when closed afterwards")
+rows = {"untrained": recorded["untrained"]} | {f"temp. {t}": entry for t, entry in recorded["temperature"].items()}
+rows |= {"330 steps": recorded["towers"]["cnn"], "1000 steps": recorded["swaps"]["36000"]["1000"]}
+for name, entry in rows.items():
+    print(f"{name:12s}  ", "  ".join(f"{x:.2f}" for x in entry["gap"]), *(
+        "      " + "  ".join(f"{x:4.1f}" for x in entry[key]) for key in ("test_i2t", "i2t_closed")))
+
+# %% [markdown] lang="zh"
+# 间隙在训练之前就有：两座随机的塔，各自把所有输入都映到一个窄窄的方向上（Liang 等，2022）。温度 ⟨高低对间隙的影响⟩；训练更久 ⟨更大还是更小⟩。
+#
+# 最省事的消除法是事后减去各自的均值，最后一列就是这样做的：间隙没了，召回率 ⟨变化⟩。所以间隙本身不是毛病，它几乎不妨碍图和句子之间的排名。
+# 只有把图和句子放进**同一个**名单里比较时，它才要紧：那时，图总是离图更近。
+
+# %% [markdown] lang="en"
+# The gap is there before training: two random towers each send all their inputs into one narrow direction (Liang et al. 2022). The temperature ⟨effect of high and low⟩; longer training ⟨larger or
+# smaller⟩.
+#
+# The cheapest way to close it is to subtract each kind's mean afterwards, as in the last column: the gap is gone, and Recall@1 ⟨change⟩. So the gap as such is no fault: it hardly
+# disturbs the ranking of sentences for a picture. It matters once pictures and sentences stand in **one** list: then a picture is always nearer to pictures.
+
+# %% [markdown] lang="zh"
+# ### “数据够多，噪声不要紧”
+#
+# ALIGN（Jia 等，2021）用 18 亿对几乎不清洗的网络图文训练，结论是规模能弥补噪声。我们来掺假：让一部分描述说的是别的场景。
+# 先猜：一半的描述是错的，召回率还剩多少？
+
+# %% [markdown] lang="en"
+# ### "With enough data, noise does not matter"
+#
+# ALIGN (Jia et al. 2021) was trained on 1.8 billion pairs from the web, hardly cleaned, and concluded that scale makes up for noise. Let us add some: a share of the captions tells
+# of another scene. Guess first: with half of the captions wrong, how much of the recall is left?
+
+# %%
+#| alt-zh: 召回率随错误描述的比例下降，三个种子
+#| alt-en: Recall@1 falls as the share of wrong captions grows; three seeds
+rates = list(recorded["noise"])
+with plots.figure() as (_, [axes]):
+    plots.recorded_spread(axes, rates, {"Recall@1": [recorded["noise"][r]["test_i2t"] for r in rates]})
+    axes.set(xlabel="share of wrong captions", ylabel="Recall@1 of 1000, 80 steps")
+print("half wrong, twice the steps", recorded["noise_twice_the_steps"]["test_i2t"])
+
+# %% [markdown] lang="zh"
+# ⟨各档的召回率⟩。最后一行是检验：一半是错的，步数加倍，模型看到的**正确**描述就和没有噪声时一样多。它 ⟨追上了还是没有⟩。
+# 要是只差在“对的少了”，就应该追上；追不上的部分，是错的那一半在往反方向拉。ALIGN 的说法在这里 ⟨成立到什么程度⟩。
+#
+# 记录可信吗？现场重跑一点（一半是错的，80 步，种子 0）：
+
+# %% [markdown] lang="en"
+# ⟨recall at each rate⟩. The last line is a test: half wrong and twice the steps shows as many **right** captions as no noise did. It ⟨catches up or not⟩. If noise only meant fewer right captions it should
+# catch up; what is missing is what the wrong half pulls the other way. ALIGN's claim holds here ⟨how far⟩.
+#
+# Can you trust the record? One of its points again, live (half wrong, 80 steps, seed 0):
+
+# %% tags=["live"]
+seeds = recorded["noise"]["0.5"]["test_i2t"]
+noisy_model = recipe.train(0, recipe.SHORT, pairs=recipe.noisy(0.5))
+live = recall_at_k(base.similarity(noisy_model, gallery)).image_to_text
+print(f"live {live:.1f}   recorded {seeds}")
+assert min(seeds) - 8 < live < max(seeds) + 8
+
+# %% [markdown] lang="zh"
+# ### “CLIP 是词袋”
+#
+# 第 01 章看到，“甲在乙的左边”和“乙在甲的左边”，模型几乎分不清。软件包里这个训练得更久的，分得清吗？
+
+# %% [markdown] lang="en"
+# ### "CLIP is a bag of words"
+#
+# In chapter 01 the model could hardly tell "A left of B" from "B left of A". The one in the package was trained for longer. Can it?
+
+# %%
+true, false, usable = swapped_captions(gallery.scenes, "relation")
+k = int(usable.argmax())
+print("true ", true[k], "\nfalse", false[k])
+
+# %% tags=["live"]
+relation, binding = (base.swap_accuracy(model, kind) for kind in ("relation", "binding"))
+print(f"who is left of whom: {relation:.1f}%   which object has which colour: {binding:.1f}%   guessing 50%")
+assert relation < binding and binding > 80
+
+# %% [markdown] lang="zh"
+# 那么“词袋”是 CLIP 的天性，还是训练得不够？扫一遍数据量和训练长度，两种换序分开看：
+
+# %% [markdown] lang="en"
+# Is the bag of words in the nature of CLIP, or a matter of too little training? Sweep the amount of data and the length of training, for both kinds of swaps:
+
+# %%
+#| alt-zh: 左：关系换序的准确率随训练步数的变化；右：颜色换序的；两条线分别是四千和三万六千个场景
+#| alt-en: left, accuracy on relation swaps against training steps; right, on colour swaps; one line for 4,000 scenes and one for 36,000
+with plots.figure(9, 3.2, columns=2) as (_, panels):
+    for axes, kind in zip(panels, ("relation", "binding"), strict=True):
+        curves = {f"{int(n):,} scenes": [e[f"swap_{kind}"] for e in rows.values()] for n, rows in recorded["swaps"].items()}
+        plots.recorded_spread(axes, list(recorded["swaps"]["36000"]), curves)
+        axes.axhline(50, color="gray", linestyle="--")
+        axes.set(xlabel="training steps", ylabel="%", title=f"{kind} swap")
+for scenes, rows in recorded["swaps"].items():
+    print(f"{scenes:>6s} scenes, Recall@1 after", {steps: entry["test_i2t"] for steps, entry in rows.items()})
+
+# %% [markdown] lang="zh"
+# 两种次序，命运不同。颜色归谁，训练一久就学会了（⟨数⟩），因为同一批次里常有颜色和形状互换的对手，分不清就会丢分。
+# 谁在谁的左边，到 1000 步还是 ⟨数⟩：要逼它学会，批次里得有另一张图，物体完全相同、只是左右相反，而这样的对手几乎碰不到。
+# 数据多少 ⟨影响⟩。所以“CLIP 是词袋”不是一条定律：它学会的正好是批次里的负样本要它学的。
+
+# %% [markdown] lang="en"
+# The two kinds of order fare differently. Which colour belongs to whom is learnt with time (⟨numbers⟩): a batch often holds a rival with the same colours and shapes otherwise combined, and whoever cannot
+# tell them apart loses. Who is left of whom is still at ⟨number⟩ after 1,000 steps: to be forced to learn it, the batch would have to hold a picture of the very same objects the other way round, and such
+# rivals hardly ever come. The amount of data ⟨effect⟩. So "CLIP is a bag of words" is no law: it learns exactly what the negatives in the batch ask of it.
+
+# %% [markdown] lang="zh"
+# ### 难负样本：把对手造出来
+#
+# 碰不到，就自己造。每句描述把头两个物体对调，得到一句**难负样本**（hard negative）：词全对，只是次序错了。
+# 在“图选句子”的方向上，把这些假话也列为选项（Yuksekgonul 等，2023，NegCLIP）。反方向不加：没有图配得上假话。
+
+# %% [markdown] lang="en"
+# ### Hard negatives: making the rivals
+#
+# If they do not come, we make them. Exchanging the first two objects of a caption gives a **hard negative**: all the words are right, their order is wrong. In the direction where a picture chooses a
+# sentence, these false ones become further options (Yuksekgonul et al. 2023, NegCLIP). Not in the other direction: no picture belongs to a false sentence.
+
+
+# %%
+def hard_loss(model, batch):  # the recipe's, with nothing left out
+    images, ids, swapped, usable = batch
+    image, scale = model.encode_image(images), model.log_scale.exp()
+    text, wrong = model.encode_text(torch.cat([ids, swapped])).chunk(2)
+    logits, extra = scale * image @ text.T, scale * image @ wrong.T
+    rows = torch.cat([logits, extra.masked_fill(~usable, -torch.inf)], dim=1)  # captions of one object cannot be swapped
+    match = torch.arange(len(logits))
+    return (F.cross_entropy(rows, match) + F.cross_entropy(logits.T, match)) / 2
+
+
+few = slice(32)
+batch = gallery.images[few], gallery.ids[few, 0], tokenizer.encode(false)[few], torch.from_numpy(usable)[few]
+with torch.no_grad():
+    print("equal to the recipe's:", torch.allclose(hard_loss(model, batch), recipe.hard_loss(model, batch), atol=1e-5))
+print("seeds 0, 1, 2                     Recall@1             relation swap         colour swap")
+rows = {"330 steps": recorded["towers"]["cnn"], "330 steps, hard negatives": recorded["hard_negatives"]}
+rows |= {"1000 steps": recorded["swaps"]["36000"]["1000"], "1000 + 200 with hard ones": recorded["tuned"]}
+for name, entry in rows.items():
+    print(f"{name:26s}     ", "     ".join("  ".join(f"{x:4.1f}" for x in entry[key]) for key in ("test_i2t", "swap_relation", "swap_binding")))
+
+# %% [markdown] lang="zh"
+# 从头训练，步数相同：关系换序从 ⟨数⟩ 到 ⟨数⟩，召回率 ⟨变化⟩。先训练 1000 步，再用难负样本训练 200 步（NegCLIP 就是这样微调的）：⟨数⟩。
+# 代价：每一步文本塔要多读一倍的句子。
+#
+# 别高兴得太早。考题用的正是训练时那种对调；颜色换序没有专门练，它 ⟨变化⟩。会做这一种题，不等于懂得语法：换一种造法，还得重新考（Hsieh 等，2023）。
+
+# %% [markdown] lang="en"
+# From scratch at equal steps, relation swaps go from ⟨number⟩ to ⟨number⟩, and Recall@1 ⟨change⟩. After 1,000 ordinary steps, 200 more with hard negatives, as NegCLIP was fine-tuned: ⟨numbers⟩. The price:
+# the text tower reads twice as many sentences a step.
+#
+# Do not celebrate too early. The exam makes its false sentences just as training did; colour swaps, which were not practised, ⟨change⟩. Passing one kind of question is not knowing grammar: with falsehoods made
+# in another way it has to be examined anew (Hsieh et al. 2023).
+
+# %% [markdown] lang="zh"
+# ## 练习
+#
+# 每道题都可以单独做：运行最上面的准备格子，再运行这道题的格子即可。写完后运行检查，它会告诉你错在哪里。
+#
+# **★ 先猜再跑（2 分钟）** 一个类别的两句提示词，向量一长一短，方向相差 90 度。先平均再归一化，得到的方向偏向谁？偏多少？
+# 长度比是 1、3、10 时各猜一个角度（离长的那句有几度）；再猜一遍先归一化再平均的。
+
+# %% [markdown] lang="en"
+# ## Exercises
+#
+# Each can be done on its own: run the setup cell at the top, then the cells of the exercise. Run the check when you are done, and it tells you
+# what is wrong.
+#
+# **★ Predict, then run (2 min)** Two prompts of a class have vectors at a right angle, one long and one short. Average them, then normalise: which of them
+# does the result lean to, and how far? Guess the angle to the longer one for lengths of ratio 1, 3 and 10; then guess again for vectors that are
+# normalised before they are averaged.
+
+# %%
+import math
+
+import torch
+import torch.nn.functional as F
+
+for ratio in (1, 3, 10):
+    prompts = torch.tensor([[float(ratio), 0.0], [0.0, 1.0]])
+    averaged_first = F.normalize(prompts.mean(0), dim=0)
+    normalised_first = F.normalize(F.normalize(prompts, dim=-1).mean(0), dim=0)
+    angles = (math.degrees(math.acos(vector[0].item())) for vector in (averaged_first, normalised_first))
+    print("ratio {:2d}   averaged first {:4.1f}°   normalised first {:4.1f}°".format(ratio, *angles))
+
+# %% [markdown] lang="zh"
+# <details><summary>答案</summary>
+#
+# 先平均，长的那句就说了算：长度是 10 倍时，结果离它只有 6 度，短的那句几乎白写。向量有多长，取决于句子的用词和长短，与它说得对不对无关。
+# 先归一化，两句各占一半，总是 45 度。
+#
+# </details>
+
+# %% [markdown] lang="en"
+# <details><summary>Answer</summary>
+#
+# Averaged first, the long one decides: at ten times the length the result is 6 degrees away from it, and the short one hardly counts. How long
+# a vector is depends on the words and length of the sentence, not on whether it is right. Normalised first, each has half a say: always 45 degrees.
+#
+# </details>
+
+# %% [markdown] lang="zh"
+# **★★ 零样本分类（10 分钟）** `image` 是没有归一化的图像特征，形状 (images, dim)；`classes` 是没有归一化的类别向量，形状 (classes, dim)；
+# `scale` 是已经取过指数的缩放，一个数。返回每张图属于各个类别的概率，形状 (images, classes)。
+
+# %% [markdown] lang="en"
+# **★★ Zero-shot classification (10 min)** `image` holds raw image features, of shape (images, dim), `classes` raw class vectors, of shape (classes, dim);
+# neither is normalised. `scale` is a number, already exponentiated. Return the probability of each class for each picture, of shape (images, classes).
+
+# %% exercise="zero_shot"
+import torch.nn.functional as F
+
+
+def zero_shot(image, classes, scale):
+    ### BEGIN SOLUTION
+    cosines = F.normalize(image, dim=-1) @ F.normalize(classes, dim=-1).T
+    return (scale * cosines).softmax(dim=-1)
+    ### END SOLUTION
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("zero_shot", zero_shot)
+
+# %% [markdown] lang="zh"
+# **★★ 提示词集成（5 分钟）** `features` 的形状是 (classes, templates, dim)：每个类别有若干句提示词，每句一个没有归一化的向量。
+# 返回每个类别的一个单位向量，形状 (classes, dim)。每句话的一票要一样重。
+
+# %% [markdown] lang="en"
+# **★★ A prompt ensemble (5 min)** `features` has shape (classes, templates, dim): each class has several prompts, each with a raw vector. Return one unit vector
+# a class, of shape (classes, dim). Every prompt is to have an equal say.
+
+# %% exercise="prompt_ensemble"
+import torch.nn.functional as F
+
+
+def prompt_ensemble(features):
+    ### BEGIN SOLUTION
+    each = F.normalize(features, dim=-1)
+    return F.normalize(each.mean(dim=1), dim=-1)
+    ### END SOLUTION
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("prompt_ensemble", prompt_ensemble)
+
+# %% [markdown] lang="zh"
+# **★★ 取 EOS 处的向量（10 分钟）** `tokens` 是文本塔的输出，形状 (batch, length, dim)；`ids` 是词元的编号，形状 (batch, length)。
+# 返回每句**第一个** EOS 处的向量，形状 (batch, dim)。每句都有 EOS；它后面可以是任何编号，甚至还是 EOS。
+
+# %% [markdown] lang="en"
+# **★★ Read the text at its EOS (10 min)** `tokens` is what the text tower returns, of shape (batch, length, dim); `ids` are the token ids, of shape (batch, length).
+# Return the vector at the **first** EOS of each text, of shape (batch, dim). Every text has one; behind it may stand any ids, EOS itself included.
+
+# %% exercise="eos_pooling"
+import torch
+
+
+def eos_pooling(tokens, ids, eos_id):
+    ### BEGIN SOLUTION
+    first = (ids == eos_id).int().argmax(dim=1)  # the first place of the maximum
+    return tokens[torch.arange(len(ids)), first]
+    ### END SOLUTION
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("eos_pooling", eos_pooling)
+
+# %% [markdown] lang="zh"
+# **★★★ 文本塔的注意力（20 分钟）** `query` 和 `key` 的形状都是 (batch, length, dim)；`real` 是布尔张量，形状 (batch, length)，True 表示真词元，False 是填充（PAD）。
+# 返回注意力权重，形状 (batch, length, length)：点积除以 $\sqrt{\text{dim}}$；每个词元只看自己和之前的**真词元**。
+# PAD 可以在任何位置。排在所有真词元之前的 PAD 什么也看不到，它那一行全是 0。
+
+# %% [markdown] lang="en"
+# **★★★ Attention in a text tower (20 min)** `query` and `key` have shape (batch, length, dim); `real` is boolean, of shape (batch, length), True for a real token and False for
+# padding (PAD). Return the attention weights, of shape (batch, length, length), from dot products divided by $\sqrt{\text{dim}}$: a token looks at itself and at what came
+# before, and only at **real tokens** there. PAD may stand anywhere. In front of all real tokens it has nothing to look at, and its row is all 0.
+
+# %% exercise="text_attention"
+import torch
+
+
+def text_attention(query, key, real):
+    ### BEGIN SOLUTION
+    length, dim = query.shape[1:]
+    before = torch.ones(length, length, dtype=torch.bool).tril()
+    visible = before & real[:, None, :]
+    scores = query @ key.transpose(1, 2) / dim**0.5
+    lowest = torch.finfo(scores.dtype).min  # finite, so a row with nothing to see is no NaN
+    return scores.masked_fill(~visible, lowest).softmax(dim=-1) * visible
+    ### END SOLUTION
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("text_attention", text_attention)
+
+# %% [markdown] lang="zh"
+# **★★★ 平均精确率（15 分钟）** `scores` 是一个查询给各候选的分数，形状 (n,)；`relevant` 是布尔张量，True 表示相关，至少有一个。
+# 按分数从高到低排，在每个相关候选的名次上算一次精确率，返回它们的平均（0 到 1 的一个数）。分数相同的共用一个名次，取其中最靠后的。
+
+# %% [markdown] lang="en"
+# **★★★ Average precision (15 min)** `scores` are what one query gives to its candidates, of shape (n,); `relevant` is boolean, True for those that are relevant, at least one.
+# Rank by score, highest first, take the precision at the place of every relevant candidate, and return the mean, a number from 0 to 1. Equal scores share one place,
+# the last of theirs.
+
+# %% exercise="average_precision"
+import torch
+
+
+def average_precision(scores, relevant):
+    ### BEGIN SOLUTION
+    at_least = scores[None] >= scores[:, None]  # row i: who scores at least as high as i
+    precision = (at_least & relevant).sum(dim=1).double() / at_least.sum(dim=1)
+    return precision[relevant].mean().item()
+    ### END SOLUTION
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("average_precision", average_precision)
+
+# %% [markdown] lang="zh"
+# **★★ 难负样本（10 分钟）** `ids` 是一句描述的编号，形状 (length,)，里面有两到四个物体。每个物体是四个词，第一个是冠词，编号为 `article`
+# （英文是 a，中文是“一个”）。返回把**头两个物体**对调以后的编号，其余一个也不动，`ids` 本身也不要改。中英文用的是同一个函数。
+
+# %% [markdown] lang="en"
+# **★★ A hard negative (10 min)** `ids` are the token ids of one caption, of shape (length,), with two to four objects. An object has four words, the first of which is an article
+# with the id `article` (`a` in English). Return the ids with the **first two objects** exchanged and nothing else moved; leave `ids` itself as it is. One
+# function serves both languages.
+
+# %% exercise="swap_objects"
+import torch
+
+
+def swap_objects(ids, article):
+    ### BEGIN SOLUTION
+    first, second = (ids == article).nonzero()[:2, 0].tolist()
+    swapped = ids.clone()
+    swapped[first : first + 4] = ids[second : second + 4]
+    swapped[second : second + 4] = ids[first : first + 4]
+    return swapped
+    ### END SOLUTION
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("swap_objects", swap_objects)
+
+# %% [markdown] lang="zh"
+# **◇ 开放实验：提示词值多少分（60 分钟）** 同一个模型，同一批单物体的图，按形状分类。比较四种提示词：光一个词、一句描述、144 句的集成、
+# 和题目不相干的句式。分数差多少？有没有哪一类反而变差？先写下预测，再动手；每种至少用三个随机种子训练的模型。
+#
+# | | 不足 | 合格 | 优秀 |
+# |---|---|---|---|
+# | 预测 | 没有 | 有次序 | 有数，并说出理由（训练时见过怎样的句子） |
+# | 实验 | 一个模型 | 三个种子，同一批图 | 还按类别分开报告，并有打乱类别名的对照 |
+# | 结论 | 只报准确率 | 说明差别是否超过种子之间的波动 | 说明哪一步起了作用：换句式、取平均，还是归一化 |
+
+# %% [markdown] lang="en"
+# **◇ Open lab: what is a prompt worth? (60 min)** One model, one set of pictures with a single object, to be classified by shape. Compare four kinds of prompts: the bare word, one caption,
+# an ensemble of 144, and sentences of another form. How far apart are the scores? Does any class get worse? Write down a prediction first; use models of at least
+# three seeds.
+#
+# | | weak | sound | excellent |
+# |---|---|---|---|
+# | prediction | none | an order | numbers, with a reason: which sentences training showed |
+# | experiment | one model | three seeds, the same pictures | reported by class, with shuffled class names as a control |
+# | conclusion | accuracy only | says whether the difference exceeds the spread of seeds | says which step did it: the form, the average or the normalising |
+
+# %% [markdown] lang="zh"
+# ## 5 玩具世界掩盖了什么
+#
+# 零样本分类在这里这么好，会不会只是因为考题和训练一个样？物体不变，把背景换成照片，再考一次。先猜两个数：检索和零样本，谁掉得多？
+
+# %% [markdown] lang="en"
+# ## 5 What the toy hides
+#
+# Is zero-shot so good here only because the exam looks like the training? The same objects, on photographs, once more. Guess two numbers first: which falls further, retrieval or
+# zero-shot classification?
+
+# %% tags=["live"]
+on_photos = base.gallery("test", "test")
+photo_recall = recall_at_k(base.similarity(model, on_photos)).image_to_text
+photo_accuracy = ensemble.accuracy(*recipe.one_object("test", "test"))
+print(f"Recall@1 of 1000:      on texture {recall.image_to_text:5.1f}   on photographs {photo_recall:5.1f}")
+print(f"zero-shot, 48 classes: on texture {accuracies['ensemble']:5.1f}   on photographs {photo_accuracy:5.1f}")
+assert photo_recall < recall.image_to_text - 10 and photo_recall > 15
+
+# %% [markdown] lang="zh"
+# 都掉了：检索 ⟨数⟩，零样本 ⟨数⟩。训练得更久没有治好它，第 01 章的短训练掉得也差不多。那里还量过怎么补救，是训练时就让背景变化，而不是训练更久：
+
+# %% [markdown] lang="en"
+# Both fall: retrieval ⟨numbers⟩, zero-shot ⟨numbers⟩. Longer training has not cured it; the short training of chapter 01 fell about as far. What helped there was a background that changes during training, not more
+# of it:
+
+# %%
+print("Recall@1, seeds 0, 1, 2    texture              photographs B")
+for name, entry in (("texture only", recorded_01["clip"]), ("half on photographs A", recorded_01["trained_on_photos"])):
+    scores = (entry[f"{exam}_i2t"] for exam in ("test", "test_photos"))
+    print(f"{name:26s}", *("  ".join(f"{score:4.1f}" for score in three) + "     " for three in scores))
+
+# %% [markdown] lang="zh"
+# 这和真实的 CLIP 恰好相反。真实的 CLIP 最出名的就是**不怕换样子**：素描、油画、玩偶，零样本的准确率掉得比专门训练的分类器少得多（Radford 等，2021，第 3.3 节）。
+# 差别在数据：它的四亿张图什么背景都有，我们的只有一种。所以不要从这个世界得出“CLIP 怕换背景”，该得出的是：**训练里不变的东西，模型就不会学着去忽略**。
+#
+# 还有三处，这个世界会误导你：
+#
+# - 我们的负样本太容易也太干净：同一批次里几乎没有两句说的是同一件事。网上的图文里，重复和近似的到处都是。
+# - 我们的描述把物体说全了，所以提示词写成描述的样子就够好。网上的图片说明常常不提图里有什么，提示词怎么写要靠试。
+# - 我们的关系只有四种，对调一下就能造出全部难负样本。语言里的次序有千百种用处。
+
+# %% [markdown] lang="en"
+# With the real CLIP it is just the other way round. What it is famous for is that a change of looks does **not** trouble it much: on sketches, paintings and toys its zero-shot accuracy falls far less than that of
+# classifiers trained for the task (Radford et al. 2021, section 3.3). The difference is the data: its 400 million pictures hold every kind of background, ours one. So do not conclude from this world
+# that CLIP fears new backgrounds; conclude that **what never changes in training, a model does not learn to ignore**.
+#
+# Three more ways in which this world misleads:
+#
+# - Our negatives are easy and clean: hardly ever do two sentences of a batch say the same. The web is full of repeated and nearly repeated captions.
+# - Our captions name every object, so a prompt worded like a caption is good enough. Texts beside pictures on the web often do not say what is in them, and the wording has to be tried out.
+# - We have four relations, and one exchange makes all the hard negatives there are. Language uses order in a thousand ways.
+
+# %% [markdown] lang="zh"
+# ## 6 真正的规模
+#
+# | | 这一章 | CLIP（Radford 等，2021） | ALIGN（Jia 等，2021） |
+# |---|---|---|---|
+# | 图文对 | 7.2 万张图，每张八句 | 4 亿，挑选过 | 18 亿，几乎不清洗 |
+# | 图像塔 | 小 CNN，27 万个权重 | ViT-L/14，3 亿 | EfficientNet-L2，4.8 亿 |
+# | 文本塔 | 两层，EOS 池化 | 十二层，EOS 池化 | BERT-Large，[CLS] |
+# | 零样本 | 48 类 | ImageNet 1000 类，76.2% | ImageNet 1000 类，76.4% |
+# | 提示词集成 | 18 句，多 ⟨分⟩ | 80 句，比单句多 3.5 分（第 3.1.4 节） | 同 CLIP |
+# | 谁在谁左边 | ⟨软件包里的小 CLIP⟩ | 约六成（ARO，瞎猜 50%） | |
+# | 加难负样本 | ⟨微调之后⟩ | 81%（NegCLIP，ARO） | |
+#
+# 真实的模型和这里是同一个类，只是配置不同。有网络时，下面三行就能把它拿来（`pip install 'vlmlearn[hub]'`，约 600 MB），本章的分类器和索引照样能用：
+#
+# ```python
+# from vlmlearn.hub import load
+# clip = load("openai/clip-vit-base-patch32")
+# image = clip.model.encode_image(clip.images(["cat.jpg"]))
+# ```
+
+# %% [markdown] lang="en"
+# ## 6 At full scale
+#
+# | | this chapter | CLIP (Radford et al. 2021) | ALIGN (Jia et al. 2021) |
+# |---|---|---|---|
+# | pairs | 72 thousand pictures, eight captions each | 400 million, selected | 1.8 billion, hardly cleaned |
+# | image tower | small CNN, 0.27 million weights | ViT-L/14, 300 million | EfficientNet-L2, 480 million |
+# | text tower | two blocks, EOS pooling | twelve blocks, EOS pooling | BERT-Large, [CLS] |
+# | zero-shot | 48 classes | ImageNet, 1,000 classes, 76.2% | ImageNet, 1,000 classes, 76.4% |
+# | prompt ensemble | 18 sentences, ⟨points⟩ gained | 80 sentences, 3.5 points over one (section 3.1.4) | as CLIP |
+# | who is left of whom | ⟨the CLIP of the package⟩ | about 60% (ARO, guessing 50%) | |
+# | with hard negatives | ⟨after tuning⟩ | 81% (NegCLIP, ARO) | |
+#
+# The real model is the same class with another config. With a network, three lines fetch it (`pip install 'vlmlearn[hub]'`, about 600 MB), and this chapter's classifier and index work with it:
+#
+# ```python
+# from vlmlearn.hub import load
+# clip = load("openai/clip-vit-base-patch32")
+# image = clip.model.encode_image(clip.images(["cat.jpg"]))
+# ```
+
+# %% [markdown] lang="zh"
+# ## 7 比特账本
+#
+# 第 00a 章的分类器是专门训练来报名字的：图里只有一个物体，40 种名字，$\log_2 40 \approx 5.3$ 比特。从没学过分类的 CLIP，靠 18 句提示词，能带过去多少？
+
+# %% [markdown] lang="en"
+# ## 7 The bit ledger
+#
+# The classifier of chapter 00a was trained to name the one object of a picture: 40 names, $\log_2 40 \approx 5.3$ bits. How many does a CLIP carry that was never taught to classify, with 18
+# prompts?
+
+# %%
+plots.bit_ledger("02")
+
+# %% [markdown] lang="zh"
+# ⟨带过去几比特，与 00a 相比⟩。比特和准确率不是一回事：报错了还很有把握，要倒扣。CLIP 的缩放是为“从 192 句里挑一句”学的，拿来当 48 选一的概率，未必合适；
+# 只在这里重新调一个缩放，准确率一点不变，比特却会变。
+
+# %% [markdown] lang="en"
+# ⟨bits carried, against 00a⟩. Bits are not accuracy: being wrong with confidence costs extra. CLIP's scale was learnt for choosing one of 192 sentences and need not suit a choice among 48; to tune that one number here
+# would leave the accuracy as it is and change the bits.
+
+# %% [markdown] lang="zh"
+# ## 8 小结
+#
+# - 对齐的空间可以直接拿来分类和搜索：类别用句子说出来，图的向量存进索引。
+# - 提示词要像训练时的描述；多句平均，先归一化再平均。
+# - 文本塔取 EOS 处的向量，因为有因果掩码，只有它看得到整句话。
+# - 图和句子之间有间隙，训练之前就有；它几乎不妨碍检索。
+# - 塔的好坏要在同样的成本下比，而且只对这个规模成立。
+# - 模型学会的次序，正好是批次里的负样本要它学的；要更多，就造难负样本。
+#
+# **大家说 / 其实是**
+#
+# | 大家说 | 其实是 |
+# |---|---|
+# | “零样本就是没见过这个概念” | 是没有为这个任务做标注；概念大多见过 |
+# | “余弦 0.3，匹配得很差” | 余弦只在同一个模型、同一个查询里比较才有意义 |
+# | “概率 0.9，所以图里有它” | softmax 假定名单上总有一个是对的 |
+# | “先平均再归一化，反正一样” | 长的向量会压倒短的 |
+# | “对齐了，图和句子就混在一起” | 它们分居两处，间隙不影响排名 |
+# | “CLIP 是词袋” | 要看负样本：颜色归谁它学得会，谁在左边要靠难负样本 |
+
+# %% [markdown] lang="en"
+# ## 8 Summary
+#
+# - An aligned space classifies and searches as it is: classes are said in sentences, the vectors of pictures go into an index.
+# - A prompt should read like a caption of the training; average several, normalised first.
+# - The text is read at EOS, which alone sees the whole sentence under the causal mask.
+# - Between pictures and sentences there is a gap, from before training; it hardly disturbs retrieval.
+# - Compare towers at equal cost, and only for this scale.
+# - The model learns the order that the negatives of its batches ask for; for more, make hard negatives.
+#
+# **People say / it means**
+#
+# | people say | it means |
+# |---|---|
+# | "zero-shot: the concept was never seen" | nothing was labelled for this task; the concept was mostly seen |
+# | "a cosine of 0.3 is a bad match" | cosines compare within one model and one query only |
+# | "probability 0.9, so it is in the picture" | a softmax takes for granted that something on the list is right |
+# | "average, then normalise: it is the same" | long vectors outvote short ones |
+# | "aligned, so pictures and sentences mix" | they live apart, and the ranking does not mind |
+# | "CLIP is a bag of words" | it depends on the negatives: whose colour it learns, who is left of whom takes hard ones |
+
+# %% [markdown] lang="zh"
+# **五道小题**
+#
+# 1. 为什么文本塔取 EOS，而不取第一个词元？
+# 2. 144 句提示词的集成，分类时比一句慢多少？
+# 3. 两座塔在同样的步数下比较，哪一座占便宜？
+# 4. 间隙的长度是 0.8，召回率 95。要不要先消除间隙？
+# 5. 难负样本为什么只加在“图选句子”的方向？
+#
+# <details><summary>答案</summary>
+#
+# 1. 有因果掩码，第一个词元只看得到自己；EOS 看得到整句话。
+# 2. 一样快。句子的向量事先算好、平均好，每个类别只剩一个向量。
+# 3. 每步算得多的那一座：同样的步数，它用了更多的时间。
+# 4. 不必。排名只看同一张图对各句的分数，整体平移几乎不改变次序。把图和句子混在一个名单里搜时才需要。
+# 5. 反方向是“句子选图”，没有一张图配得上这句假话，所以没有正确答案可学。
+#
+# </details>
+
+# %% [markdown] lang="en"
+# **Five questions**
+#
+# 1. Why is the text read at EOS and not at its first token?
+# 2. How much slower does an ensemble of 144 prompts classify than a single one?
+# 3. Two towers are compared at equal steps. Which one is favoured?
+# 4. The gap has length 0.8, and Recall@1 is 95. Should the gap be closed first?
+# 5. Why do hard negatives enter only where a picture chooses a sentence?
+#
+# <details><summary>Answers</summary>
+#
+# 1. Under the causal mask the first token sees only itself; EOS sees the whole sentence.
+# 2. Not at all. The sentences' vectors are computed and averaged beforehand; one vector a class is left.
+# 3. The one that computes more in a step: at equal steps it is given more time.
+# 4. No. A ranking compares one picture's scores with different sentences, and a shift of all of them hardly changes the order. It is needed when pictures and sentences are searched in one list.
+# 5. In the other direction a sentence chooses a picture; no picture belongs to a false sentence, so there is no right answer to learn.
+#
+# </details>
+
+# %% [markdown] lang="zh"
+# **参考文献**
+#
+# - Radford 等，2021，[Learning Transferable Visual Models From Natural Language Supervision](https://arxiv.org/abs/2103.00020)（CLIP；提示词集成见第 3.1.4 节）
+# - Jia 等，2021，[Scaling Up Visual and Vision-Language Representation Learning With Noisy Text Supervision](https://arxiv.org/abs/2102.05918)（ALIGN）
+# - Liang 等，2022，[Mind the Gap: Understanding the Modality Gap in Multi-modal Contrastive Representation Learning](https://arxiv.org/abs/2203.02053)
+# - Yuksekgonul 等，2023，[When and Why Vision-Language Models Behave like Bags-of-Words](https://arxiv.org/abs/2210.01936)（ARO、NegCLIP）
+# - Hsieh 等，2023，[SugarCrepe: Fixing Hackable Benchmarks for Vision-Language Compositionality](https://arxiv.org/abs/2306.14610)
+# - Udandarao 等，2024，[No “Zero-Shot” Without Exponential Data](https://arxiv.org/abs/2404.04125)
+# - Dosovitskiy 等，2021，[An Image is Worth 16x16 Words](https://arxiv.org/abs/2010.11929)（ViT）
+# - Liu 等，2022，[A ConvNet for the 2020s](https://arxiv.org/abs/2201.03545)（ConvNeXt）
+#
+# **下一章：** softmax 让每一对都和整个批次比。能不能每一对只回答“是”或“不是”？SigLIP。
+
+# %% [markdown] lang="en"
+# **References**
+#
+# - Radford et al. 2021, [Learning Transferable Visual Models From Natural Language Supervision](https://arxiv.org/abs/2103.00020) (CLIP; prompt ensembles are in section 3.1.4)
+# - Jia et al. 2021, [Scaling Up Visual and Vision-Language Representation Learning With Noisy Text Supervision](https://arxiv.org/abs/2102.05918) (ALIGN)
+# - Liang et al. 2022, [Mind the Gap: Understanding the Modality Gap in Multi-modal Contrastive Representation Learning](https://arxiv.org/abs/2203.02053)
+# - Yuksekgonul et al. 2023, [When and Why Vision-Language Models Behave like Bags-of-Words](https://arxiv.org/abs/2210.01936) (ARO, NegCLIP)
+# - Hsieh et al. 2023, [SugarCrepe: Fixing Hackable Benchmarks for Vision-Language Compositionality](https://arxiv.org/abs/2306.14610)
+# - Udandarao et al. 2024, [No "Zero-Shot" Without Exponential Data](https://arxiv.org/abs/2404.04125)
+# - Dosovitskiy et al. 2021, [An Image is Worth 16x16 Words](https://arxiv.org/abs/2010.11929) (ViT)
+# - Liu et al. 2022, [A ConvNet for the 2020s](https://arxiv.org/abs/2201.03545) (ConvNeXt)
+#
+# **Next:** a softmax compares each pair with the whole batch. Could each pair simply answer yes or no? SigLIP.

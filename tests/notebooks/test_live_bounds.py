@@ -2,8 +2,8 @@
 
 A bound that also held for a model that has learnt nothing would prove nothing. So each chapter is run once more
 from its source, with every picture given the sentence of the next scene (chapter 00a, which has no sentences: the
-name of the next object; 00b: the colour of the next answer), and shipped weights replaced by random ones; each of its live cells must then raise
-``AssertionError``. This trains in full, so it runs with ``--all-notebooks`` only.
+name of the next object; 00b: the colour of the next answer), and shipped weights replaced by random ones; each of its
+live cells must then raise ``AssertionError``. This trains in full, so it runs with ``--all-notebooks`` only.
 """
 
 import os

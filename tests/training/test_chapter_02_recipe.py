@@ -10,30 +10,6 @@ from vlmlearn.training.recipes import chapter_01, chapter_02
 from vlmlearn.training.recipes.record import package_sources
 from vlmlearn.world import captions
 
-CACHED = (
-    chapter_01.training_pairs,
-    chapter_01.gallery,
-    chapter_02.few,
-    chapter_02.noisy,
-    chapter_02.one_object,
-    chapter_02.swapped_ids,
-)
-
-
-@pytest.fixture
-def tiny(monkeypatch):
-    """Nothing is learnt, everything is run."""
-    for name, value in {"SCENES": 40, "VARIANTS": 2, "BATCH": 8, "GALLERY": 12}.items():
-        monkeypatch.setattr(chapter_01, name, value)
-    for name, value in {"SHORT": 1, "USUAL": 2, "LONG": 3, "FEW": 16, "TUNE_STEPS": 1, "EXAM": 10}.items():
-        monkeypatch.setattr(chapter_02, name, value)
-    monkeypatch.setattr(chapter_02, "TOWER_STEPS", {"cnn": 1, "vit": 1, "convnext": 1})
-    for function in CACHED:
-        function.cache_clear()
-    yield
-    for function in CACHED:
-        function.cache_clear()
-
 
 def test_everything_is_measured_for_every_seed(tiny, monkeypatch):
     monkeypatch.setattr(chapter_02, "TEMPERATURES", (0.1,))

@@ -75,7 +75,7 @@ from vlmlearn.metrics import modality_gap, recall_at_k
 from vlmlearn.training.recipes import chapter_01 as base
 from vlmlearn.training.recipes import chapter_02 as recipe
 from vlmlearn.training.recipes.record import load_results
-from vlmlearn.world import Tokenizer, swapped_captions
+from vlmlearn.world import Tokenizer, sample_scenes, swapped_captions
 
 torch.set_num_threads(2)
 torch.manual_seed(0)
@@ -327,7 +327,7 @@ plots.picture_grid(gallery.images[alike], gallery.scenes[alike])
 # the 40 pairs of training, and right are the pictures that hold such an object:
 
 # %% tags=["live"]
-relevant = recipe.relevant_pictures(gallery)
+relevant = recipe.relevant_pictures(gallery.scenes)
 chance = relevant[relevant.any(1)].double().mean().item()
 found_map = recipe.search_score(model, index.vectors)
 print(f"mAP {found_map:.2f}, a random order about {chance:.2f}")
@@ -540,14 +540,42 @@ for scenes, rows in recorded["swaps"].items():
     print(f"{scenes:>6s} scenes, Recall@1 after", {steps: entry["test_i2t"] for steps, entry in rows.items()})
 
 # %% [markdown] lang="zh"
-# 两种次序，命运不同。颜色归谁，训练一久就学会了（⟨数⟩），因为同一批次里常有颜色和形状互换的对手，分不清就会丢分。
-# 谁在谁的左边，到 1000 步还是 ⟨数⟩：要逼它学会，批次里得有另一张图，物体完全相同、只是左右相反，而这样的对手几乎碰不到。
-# 数据多少 ⟨影响⟩。所以“CLIP 是词袋”不是一条定律：它学会的正好是批次里的负样本要它学的。
+# 两种次序，命运不同。颜色归谁，训练一久就学会了（⟨数⟩）；谁在谁的左边，到 1000 步还是 ⟨数⟩。数据多少 ⟨影响⟩。
+#
+# 为什么？损失只在乎批次里的对手。先猜：192 张图的批次里，碰上这两种对手的机会各有多大？
+#
+# - 颜色：对手有红色的东西，也有星形，却没有红色星形。只数词的人会被它骗到。
+# - 关系：对手的物体和你的一模一样。只有对着它，才用得上谁在左边。
 
 # %% [markdown] lang="en"
-# The two kinds of order fare differently. Which colour belongs to whom is learnt with time (⟨numbers⟩): a batch often holds a rival with the same colours and shapes otherwise combined, and whoever cannot
-# tell them apart loses. Who is left of whom is still at ⟨number⟩ after 1,000 steps: to be forced to learn it, the batch would have to hold a picture of the very same objects the other way round, and such
-# rivals hardly ever come. The amount of data ⟨effect⟩. So "CLIP is a bag of words" is no law: it learns exactly what the negatives in the batch ask of it.
+# The two kinds of order fare differently. Which colour belongs to whom is learnt with time (⟨numbers⟩); who is left of whom is still at ⟨number⟩ after 1,000 steps. The amount of data ⟨effect⟩.
+#
+# Why? The loss cares only for the rivals in the batch. Guess first: in a batch of 192, how likely are these two kinds of rivals?
+#
+# - Colour: the rival has something red, and a star, but no red star. Whoever only counts words is fooled by it.
+# - Relation: the rival holds the very same objects as you do. Only against such a one does it matter who is on the left.
+
+# %%
+scenes = sample_scenes(20 * 192, split="train")  # twenty batches
+tables = recipe.relevant_pictures(scenes).T.unflatten(0, (20, 192)).unflatten(2, (8, 6))  # batch, picture, colour, shape
+fooled, twins = [], []
+for batch in range(20):
+    rows, has = slice(192 * batch, 192 * (batch + 1)), tables[batch]
+    color, shape = scenes.color[rows, 0], scenes.shape[rows, 0]  # of each picture's first object
+    almost = has.any(2)[:, color] & has.any(1)[:, shape] & ~has[:, color, shape]  # row: rival, column: picture
+    fooled.append(almost.double().mean())
+    same = (has[:, None] == has[None]).flatten(2).all(2) & ~torch.eye(192, dtype=torch.bool)
+    twins.append(same.any(1)[torch.from_numpy(scenes.count[rows] > 1)].double().mean())
+print(f"rivals with your colour and your shape, but not in one object: {100 * torch.stack(fooled).mean():.1f}% of all rivals")
+print(f"pictures of several objects that meet a rival with the same: {100 * torch.stack(twins).mean():.1f}%")
+
+# %% [markdown] lang="zh"
+# 前一种对手，一张图在一个批次里平均碰上十个；后一种，一百张图里还不到三张碰得上。练习的机会差了几百倍。所以“CLIP 是词袋”不是一条定律：
+# 批次里的负样本要它学什么，它就学什么。（这是机会的多少，不是证明；证明要动手加对手，见下面。）
+
+# %% [markdown] lang="en"
+# Of the first kind a picture meets ten in a batch on average; of the second, fewer than three pictures in a hundred meet any. The occasions to practise differ by a factor of hundreds. So "CLIP is a bag of words" is
+# no law: it learns what the negatives in the batch ask of it. (This counts occasions and proves nothing yet; the proof is to add rivals, as below.)
 
 # %% [markdown] lang="zh"
 # ### 难负样本：把对手造出来

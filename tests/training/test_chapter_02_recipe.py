@@ -79,7 +79,7 @@ def test_the_label_is_the_name(tiny, split):
 
 def test_a_picture_is_relevant_for_what_it_shows(tiny):
     pairs = chapter_01.gallery("test")
-    relevant = chapter_02.relevant_pictures(pairs)
+    relevant = chapter_02.relevant_pictures(pairs.scenes)
     assert relevant.shape == (48, len(pairs))
     for name, row in zip(chapter_02.class_names(), relevant, strict=True):
         assert row.tolist() == [" ".join(name) in text for (text,) in pairs.texts]

@@ -37,6 +37,7 @@ from vlmlearn.world import (
     COLORS,
     SHAPES,
     CaptionPairs,
+    Scenes,
     Tokenizer,
     noisy_captions,
     photo_backgrounds,
@@ -303,14 +304,13 @@ def search_score(model: CLIP, vectors: Tensor) -> float:
         model: whose text tower says the pairs.
         vectors: of the gallery's pictures, of length one.
     """
-    relevant = relevant_pictures(base.gallery("test"))
+    relevant = relevant_pictures(base.gallery("test").scenes)
     asked = relevant.any(1)  # the pairs that training never shows are in no picture of this split
     return mean_average_precision((classifier(model).class_vectors @ vectors.T)[asked], relevant[asked])
 
 
-def relevant_pictures(pairs: CaptionPairs) -> Tensor:
-    """(48, pictures): whether a picture has an object of the class."""
-    scenes = pairs.scenes
+def relevant_pictures(scenes: Scenes) -> Tensor:
+    """(48, scenes): whether a scene has an object of the class."""
     classes = np.where(scenes.present, scenes.color * len(SHAPES) + scenes.shape, -1)
     return torch.from_numpy((classes[None] == np.arange(NAMES)[:, None, None]).any(2))
 

@@ -74,6 +74,7 @@ from vlmlearn.hub import load_shipped
 from vlmlearn.metrics import modality_gap, recall_at_k
 from vlmlearn.training.recipes import chapter_01 as base
 from vlmlearn.training.recipes import chapter_02 as recipe
+from vlmlearn.training.recipes import exams
 from vlmlearn.training.recipes.record import load_results
 from vlmlearn.world import Tokenizer, sample_scenes, swapped_captions
 
@@ -166,9 +167,9 @@ print("padding makes no change", same)
 # The naive way uses the bare name, "red star".
 
 # %%
-names = recipe.class_names()
-seen_images, seen_labels = recipe.one_object("test")
-new_images, new_labels = recipe.one_object("compositional")
+names = exams.class_names()
+seen_images, seen_labels = exams.one_object("test")
+new_images, new_labels = exams.one_object("compositional")
 print(len(names), "classes:", names[:3], "…")
 print(len(seen_images), "pictures of seen pairs,", len(new_images), "of pairs never seen")
 
@@ -191,7 +192,7 @@ assert bare > 8
 # So let us speak as it is used to. But we do not know size or place: which sentence do we say?
 
 # %%
-kinds = recipe.prompts()
+kinds = exams.prompts()
 print("one caption:", kinds["caption"])
 print("ensemble of", len(kinds["ensemble"]), "captions:", kinds["ensemble"][:3], "…")
 
@@ -207,7 +208,7 @@ print("ensemble of", len(kinds["ensemble"]), "captions:", kinds["ensemble"][:3],
 print("accuracy, %      seen pairs   never seen")
 accuracies = {}
 for kind in kinds:
-    answers = recipe.classifier(model, kind)
+    answers = exams.classifier(model, kind)
     accuracies[kind] = answers.accuracy(seen_images, seen_labels)
     print(f"{kind:14s} {accuracies[kind]:9.1f} {answers.accuracy(new_images, new_labels):12.1f}")
 assert accuracies["ensemble"] > 40
@@ -226,7 +227,7 @@ assert accuracies["ensemble"] > 40
 # %% tags=["live"]
 #| alt-zh: 四张只有一个物体的图，标题是模型给出的类别和概率
 #| alt-en: four pictures of one object each, titled with the class that the model chose and its probability
-ensemble = recipe.classifier(model)
+ensemble = exams.classifier(model)
 best = ensemble.probabilities(seen_images[:4]).max(dim=1)
 titles = [f"{k}: {' '.join(names[c])} {p:.2f}" for k, (p, c) in enumerate(zip(best.values, best.indices, strict=True))]
 plots.side_by_side({t: rearrange(picture, "c h w -> h w c") for t, picture in zip(titles, seen_images, strict=False)})
@@ -327,9 +328,9 @@ plots.picture_grid(gallery.images[alike], gallery.scenes[alike])
 # the 40 pairs of training, and right are the pictures that hold such an object:
 
 # %% tags=["live"]
-relevant = recipe.relevant_pictures(gallery.scenes)
+relevant = exams.relevant_pictures(gallery.scenes)
 chance = relevant[relevant.any(1)].double().mean().item()
-found_map = recipe.search_score(model, index.vectors)
+found_map = exams.search_score(model, index.vectors)
 print(f"mAP {found_map:.2f}, a random order about {chance:.2f}")
 assert found_map > 0.3
 
@@ -557,7 +558,7 @@ for scenes, rows in recorded["swaps"].items():
 
 # %%
 scenes = sample_scenes(20 * 192, split="train")  # twenty batches
-tables = recipe.relevant_pictures(scenes).T.unflatten(0, (20, 192)).unflatten(2, (8, 6))  # batch, picture, colour, shape
+tables = exams.relevant_pictures(scenes).T.unflatten(0, (20, 192)).unflatten(2, (8, 6))  # batch, picture, colour, shape
 fooled, twins = [], []
 for batch in range(20):
     rows, has = slice(192 * batch, 192 * (batch + 1)), tables[batch]
@@ -862,7 +863,7 @@ check("swap_objects", swap_objects)
 # %% tags=["live"]
 on_photos = base.gallery("test", "test")
 photo_recall = recall_at_k(base.similarity(model, on_photos)).image_to_text
-photo_accuracy = ensemble.accuracy(*recipe.one_object("test", "test"))
+photo_accuracy = ensemble.accuracy(*exams.one_object("test", "test"))
 print(f"Recall@1 of 1000:      on texture {recall.image_to_text:5.1f}   on photographs {photo_recall:5.1f}")
 print(f"zero-shot, 48 classes: on texture {accuracies['ensemble']:5.1f}   on photographs {photo_accuracy:5.1f}")
 assert photo_recall < recall.image_to_text - 10 and photo_recall > 15

@@ -13,38 +13,20 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vlmlearn.heads.retrieval import (
-    ZeroShotClassifier,
-    encode_images,
-    encode_texts,
-    world_class_names,
-    world_templates,
-)
 from vlmlearn.layers import ConvNeXtConfig
-from vlmlearn.metrics import carried_bits, mean_average_precision, modality_gap, recall_at_k
+from vlmlearn.metrics import carried_bits
 from vlmlearn.models.clip import CLIP, CLIPConfig
 from vlmlearn.training.batches import shuffled_batches
 from vlmlearn.training.loop import TrainConfig, fit
 from vlmlearn.training.recipes import chapter_01 as base
+from vlmlearn.training.recipes import exams
 from vlmlearn.training.recipes.ledger import ledger_line
 from vlmlearn.training.recipes.record import progress
-from vlmlearn.world import (
-    COLORS,
-    SHAPES,
-    CaptionPairs,
-    Scenes,
-    Tokenizer,
-    noisy_captions,
-    photo_backgrounds,
-    sample_scenes,
-    swapped_captions,
-)
-from vlmlearn.world.render import render
+from vlmlearn.world import CaptionPairs, Tokenizer, noisy_captions, swapped_captions
 from vlmlearn.world.shapes import SEEN_PAIRS
 
 _RETRIEVAL = "encoding prompts zero_shot"
@@ -54,6 +36,7 @@ SOURCES = (
     *(f"heads.retrieval.{name}" for name in _RETRIEVAL.split()),
     *(f"metrics.{name}" for name in ("gap", "ranking")),
     "training.recipes.chapter_02",
+    "training.recipes.exams",
 )
 SEEDS = (0, 1, 2)
 # Steps that cost as much as 330 of the CNN: 330 × seconds a step of the CNN / seconds a step of the tower.
@@ -63,11 +46,7 @@ FEW = 4000  # of chapter 01's 36,000 scenes
 TEMPERATURES = (1.0, 0.01)  # the learnt one lies between them
 NOISE = (0.2, 0.5, 0.8)
 TUNE_STEPS = 200  # of further training on hard negatives
-EXAM = 500  # pictures of one object in each split
-CLASS = ("color", "shape")
-NAMES = len(SHAPES) * len(COLORS)
 
-Measures = dict[str, float]
 Train = Callable[[int], CLIP]
 
 
@@ -94,7 +73,7 @@ def run() -> dict[str, Any]:
             "few": FEW,
             "batch": base.BATCH,
             "gallery": base.GALLERY,
-            "exam": EXAM,
+            "exam": exams.EXAM,
             "tower_steps": TOWER_STEPS,
             "steps": (SHORT, USUAL, LONG),
             "tune_steps": TUNE_STEPS,
@@ -126,7 +105,7 @@ def name_line(losses: list[float]) -> dict[str, Any]:
     bits = math.log2(len(SEEN_PAIRS))
     carried = [carried_bits(loss, bits) for loss in losses]
     return ledger_line(
-        told="name", bits=bits, language=math.log2(NAMES) - bits, ceiling=bits, carried=carried
+        told="name", bits=bits, language=math.log2(exams.NAMES) - bits, ceiling=bits, carried=carried
     )
 
 
@@ -236,109 +215,11 @@ def few() -> CaptionPairs:
     return CaptionPairs(pairs.scenes[:FEW], pairs.images[:FEW], pairs.ids[:FEW], pairs.texts[:FEW])
 
 
-# --- what a trained model can do --------------------------------------------------------------------------------------
-
-
-@cache
-def one_object(split: str, photos: str | None = None) -> tuple[Tensor, Tensor]:
-    """Pictures of one object each, and its class: the place of its name in ``class_names()``."""
-    scenes = sample_scenes(EXAM, split=split, objects=(1, 1))
-    grounds = None if photos is None else photo_backgrounds(scenes, photos)
-    images = torch.from_numpy(render(scenes, backgrounds=grounds).images)
-    return images, torch.from_numpy(scenes.color[:, 0] * len(SHAPES) + scenes.shape[:, 0])
-
-
-def class_names() -> list[Any]:
-    """The 48 pairs ("red", "circle"), as ``world_class_names`` orders them."""
-    return world_class_names(CLASS)
-
-
-def prompts() -> dict[str, list[str]]:
-    """Three ways to say a class: its bare name, one caption, and an ensemble of 18."""
-    ensemble = world_templates(CLASS)
-    return {"name": ["{} {}"], "caption": ["a large {} {} at the center"], "ensemble": ensemble}
-
-
-def classifier(model: CLIP, kind: str = "ensemble") -> ZeroShotClassifier:
-    """The model as a classifier of the 48 pairs."""
-    return ZeroShotClassifier(model, class_names(), prompts()[kind], Tokenizer().encode)
-
-
-def zero_shot(model: CLIP) -> Measures:
-    """Accuracy for each kind of prompt on pairs that training showed and on those it never did, and the cross
-    entropy (nats) of the ensemble's answers on the former."""
-    exams = {split: one_object(split) for split in ("test", "compositional")}
-    vectors = {split: encode_images(model, images) for split, (images, _) in exams.items()}
-    found: Measures = {}
-    for kind in prompts():
-        answers = classifier(model, kind)
-        for split, (_, labels) in exams.items():
-            logits = answers.scale * vectors[split] @ answers.class_vectors.T
-            found[f"{kind}_{split}"] = 100 * (logits.argmax(1) == labels).double().mean().item()
-            if (kind, split) == ("ensemble", "test"):
-                found["name_loss"] = F.cross_entropy(logits, labels).item()
-    return found
-
-
-def gap_scores(image: Tensor, text: Tensor, model: CLIP) -> Measures:
-    """The modality gap on the gallery, and what closing it afterwards does to the ranking.
-
-    Closed is: each kind less its own mean, which is measured on pictures and sentences of the split "val".
-    """
-    gap, other = modality_gap(image, text), base.gallery("val")
-    means = encode_images(model, other.images).mean(0), encode_texts(model, other.ids[:, 0]).mean(0)
-    moved = [F.normalize(x - mean, dim=-1) for x, mean in zip((image, text), means, strict=True)]
-    return {
-        "gap": gap.length,
-        "gap_explained": gap.explained,
-        "gap_separated": gap.separated,
-        "gap_closed": modality_gap(*moved).length,
-        "i2t_closed": recall_at_k(moved[0] @ moved[1].T).image_to_text,
-    }
-
-
-def search_score(model: CLIP, vectors: Tensor) -> float:
-    """mAP (0–1) of searching the gallery for each of the 48 pairs; relevant are pictures with such an object.
-
-    Args:
-        model: whose text tower says the pairs.
-        vectors: of the gallery's pictures, of length one.
-    """
-    relevant = relevant_pictures(base.gallery("test").scenes)
-    asked = relevant.any(1)  # the pairs that training never shows are in no picture of this split
-    return mean_average_precision((classifier(model).class_vectors @ vectors.T)[asked], relevant[asked])
-
-
-def relevant_pictures(scenes: Scenes) -> Tensor:
-    """(48, scenes): whether a scene has an object of the class."""
-    classes = np.where(scenes.present, scenes.color * len(SHAPES) + scenes.shape, -1)
-    return torch.from_numpy((classes[None] == np.arange(NAMES)[:, None, None]).any(2))
-
-
-def scores(model: CLIP) -> Measures:
-    """Everything that this chapter measures of a model."""
-    model.eval()
-    pairs = base.gallery("test")
-    image, text = encode_images(model, pairs.images), encode_texts(model, pairs.ids[:, 0])
-    recall = recall_at_k(image @ text.T)
-    unseen = recall_at_k(base.similarity(model, base.gallery("compositional")))
-    return {
-        "scale": model.log_scale.exp().item(),
-        "test_i2t": recall.image_to_text,
-        "test_t2i": recall.text_to_image,
-        "compositional_i2t": unseen.image_to_text,
-        **{f"swap_{kind}": base.swap_accuracy(model, kind) for kind in ("relation", "binding")},
-        **zero_shot(model),
-        **gap_scores(image, text, model),
-        "map": search_score(model, image),
-    }
-
-
 def over_seeds(make: Train) -> dict[str, Any]:
     """The scores of a model for every seed, in lists of the same order."""
     found: dict[str, Any] = {}
     for seed in SEEDS:
-        measured = scores(make(seed))
+        measured = exams.scores(make(seed))
         for name, value in measured.items():
             found.setdefault(name, []).append(round(value, 3))
         progress(f"seed {seed}: {measured}")

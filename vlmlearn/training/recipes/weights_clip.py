@@ -14,7 +14,7 @@ import torch
 from vlmlearn.hub.shipped import load_shipped, save_shipped
 from vlmlearn.models.clip import CLIP, CLIPConfig
 from vlmlearn.training.loop import TrainConfig, fit
-from vlmlearn.training.recipes import chapter_01, chapter_02
+from vlmlearn.training.recipes import chapter_01, chapter_02, exams
 from vlmlearn.training.recipes.record import machine, progress, recipe_hash
 from vlmlearn.world import CaptionPairs, Tokenizer, caption_pairs
 
@@ -39,12 +39,12 @@ def main() -> None:
     progress(f"{STEPS} steps on {SCENES} scenes")
     model, seconds, loss = train()
     # Scored as it is here; that the file gives the same is checked below.
-    found = chapter_02.scores(model)
+    found = exams.scores(model)
     progress(str(found))
     if found["test_i2t"] < TARGET:
         sys.exit(f"Recall@1 is {found['test_i2t']:.1f}, expected {TARGET} or more: nothing is written")
     path = save_shipped(NAME, model, card(seconds, loss, found))
-    again = chapter_02.scores(load_shipped(NAME).model)  # type: ignore[arg-type]
+    again = exams.scores(load_shipped(NAME).model)  # type: ignore[arg-type]
     if again["test_i2t"] != found["test_i2t"]:
         sys.exit(
             f"{path} gives {again['test_i2t']:.1f}, the model before it was saved {found['test_i2t']:.1f}"

@@ -16,11 +16,11 @@
 #
 # 这一步看着琐碎，却很容易出错，而且错了往往不报错：形状全对，训练照跑，只是学不好。
 # 这一章把从像素到损失的路走一遍，每到一个容易摔跤的地方，就故意摔一次，看看是什么样子。
-# 最后花几十秒训练一个能叫出物体名字的网络，再问它一道从没教过的题。
+# 最后用不到一分钟训练一个能叫出物体名字的网络，再问它一道从没教过的题。
 #
 # 读完大约半小时，全部代码跑完不到一分钟。
 #
-# **课程位置：** 00 从这里开始 → **00a 像素、词、向量** → 00b 注意力 → 00c 很小的语言模型 → 01 CLIP 损失 → …
+# **课程位置：** 00 从这里开始 → **00a 像素、词、向量** → 00b 注意力 → 01 CLIP 损失 → …（00c 很小的语言模型即将推出，读 04 之前再看）
 
 # %% [markdown] lang="en"
 # # 00a Pixels, words, vectors: how do a picture and a sentence become numbers?
@@ -33,7 +33,7 @@
 #
 # Reading takes half an hour, running everything less than a minute.
 #
-# **Where we are:** 00 start here → **00a pixels, words, vectors** → 00b attention → 00c a tiny language model → 01 the CLIP loss → …
+# **Where we are:** 00 start here → **00a pixels, words, vectors** → 00b attention → 01 the CLIP loss → … (00c, a tiny language model, is coming; needed before 04)
 
 # %% [markdown] lang="zh"
 # **先回忆三个问题**（来自第 00 章）
@@ -44,7 +44,7 @@
 #
 # <details><summary>答案</summary>
 #
-# 1. 批、通道、高、宽。
+# 1. 批次、通道、高、宽。
 # 2. 形状对了，画面毁了：`reshape` 只换一种数法，不换轴。
 # 3. 形状与颜色的组合。每种形状、每种颜色单独都见过。
 #
@@ -114,12 +114,12 @@ print(images.shape, images.dtype)
 print(images[0, 0, :4, :8])
 
 # %% [markdown] lang="zh"
-# 四根轴是批、通道、高、宽（CHW）。每个数是 `uint8`：0 到 255 的整数，一个数一个字节，省内存。
+# 四根轴是批次、通道、高、宽（后三根就是 CHW）。每个数是 `uint8`：0 到 255 的整数，一个数一个字节，省内存。
 #
 # 省内存的代价是不能拿来算。先猜：`uint8` 的 200 加 100，等于多少？
 
 # %% [markdown] lang="en"
-# The axes are batch, channel, height, width (CHW). Every number is a `uint8`, a whole number from 0 to 255 in one byte, which saves memory.
+# The axes are batch, channel, height, width (the last three are CHW). Every number is a `uint8`, a whole number from 0 to 255 in one byte, which saves memory.
 #
 # The price is that one cannot calculate with it. Guess first: what is 200 plus 100 in `uint8`?
 
@@ -600,12 +600,12 @@ with plots.figure(5.4, 3) as (_, [axes]):
 # %% [markdown] lang="zh"
 # 正好是 $1/\sqrt{d}$。宽 4 时，随机也常有 0.5；宽 1000 时，0.3 差不多是随机的十倍，非常像了。
 #
-# 反过来说，宽的向量之间，余弦都挤在 0 附近，差别很小。要用它们做选择题，得先放大：CLIP 的**温度**管的就是这件事，第 01 章见。
+# 反过来说，随机的宽向量之间，余弦都挤在 0 附近，差别很小。要用它们做选择题，得先放大：CLIP 的**温度**管的就是这件事，第 01 章见。
 
 # %% [markdown] lang="en"
 # Just $1/\sqrt{d}$. At width 4 chance often gives 0.5; at width 1,000 a cosine of 0.3 is about ten times what chance gives, and means very much alike.
 #
-# The other side of it: between wide vectors all cosines crowd around 0 and differ little. To answer questions with them one has to enlarge them first. That is what the **temperature** of CLIP is for, in chapter 01.
+# The other side of it: between wide random vectors all cosines crowd around 0 and differ little. To answer questions with them one has to enlarge them first. That is what the **temperature** of CLIP is for, in chapter 01.
 
 # %% [markdown] lang="zh"
 # ## 5 从分数到损失
@@ -657,6 +657,8 @@ for scores in ([2.0, 1.0, 0.0], [200.0, 100.0, 0.0], [-200.0, -201.0, -202.0]):
 #
 # $$\log\sum_j e^{L_j} = m + \log\sum_j e^{L_j-m}$$
 #
+# softmax 也一样：给每个分数加上或减去同一个数，分子分母一起缩放，概率不变。
+#
 # 所以别自己写 `softmax(...).log()`，用 `log_softmax`、`cross_entropy`，它们里面就是这样算的。
 #
 # ### 交叉熵，和“什么都不懂”的价钱
@@ -667,6 +669,8 @@ for scores in ([2.0, 1.0, 0.0], [200.0, 100.0, 0.0], [-200.0, -201.0, -202.0]):
 # Large scores overflow to `inf`; very small ones all become 0, whose logarithm is `-inf`. Take away the largest score $m$ and add it back: the result is the same, and the largest exponential is exactly 1:
 #
 # $$\log\sum_j e^{L_j} = m + \log\sum_j e^{L_j-m}$$
+#
+# The same holds for softmax: one number added to or taken from every score scales top and bottom alike, and no probability changes.
 #
 # So do not write `softmax(...).log()`; use `log_softmax` or `cross_entropy`, which do this inside.
 #
@@ -849,7 +853,7 @@ assert one_id[0] <= 1 and one_id[2] > 90 and new_probability.mean() > 0.6
 # %% [markdown] lang="zh"
 # 几乎一个都不对（至多 1%），比瞎猜还差。原因不神秘：红色圆形的编号从来不是目标，训练只教过它“这个编号永远不要选”。
 #
-# 看它说了什么：颜色对九成以上，形状几乎全错。名单里没有红色圆形，它就选一个红色的别的东西，还很有把握：平均给出六成以上的概率。
+# 看它说了什么：颜色对九成以上，形状几乎全错。“红色圆形”这个编号它从来不选，就选一个红色的别的东西，还很有把握：平均给出六成以上的概率。
 # 对它来说，48 个编号是 48 个互不相干的名字；“红色圆形”和“红色方形”有一半相同，编号里看不出来。
 #
 # 那就给两个答案：一个选形状（6 选 1），一个选颜色（8 选 1），损失是两个交叉熵之和。网络、图、步数都不变，只换最后一层。**再猜一次**：这回没见过的组合能对多少？
@@ -857,7 +861,7 @@ assert one_id[0] <= 1 and one_id[2] > 90 and new_probability.mean() > 0.6
 # %% [markdown] lang="en"
 # Next to none (1% at most), which is worse than guessing. There is no mystery: the id of *red circle* was never a target, and all that training taught about it is never to choose it.
 #
-# Look at what it says: the colour is right in more than nine of ten, the shape hardly ever. There is no red circle on its list, so it takes some other red thing, and is quite sure of it: the mean probability is above 60%. To
+# Look at what it says: the colour is right in more than nine of ten, the shape hardly ever. It has learnt never to choose the id of *red circle*, so it takes some other red thing, and is quite sure of it: the mean probability is above 60%. To
 # the network 48 ids are 48 unrelated names; that red circles and red squares share a half cannot be seen from an id.
 #
 # So let us give two answers, one choosing a shape (of 6) and one a colour (of 8), with the sum of two cross entropies as the loss. Network, pictures and steps stay; only the last layer changes. **Guess again**: how many of the never-seen
@@ -939,7 +943,7 @@ for name in ("one_id", "two_ids"):
 plots.bit_ledger("00a")
 
 # %% [markdown] lang="zh"
-# 5.3 比特里，丢的不到半个。“语言自带”的 0.3 是 $\log_2 48 - \log_2 40$：不看图，只听名字，也能知道有 8 个名字从不出现。
+# 5.3 比特里，丢的不到半比特。“语言自带”的 0.3 是 $\log_2 48 - \log_2 40$：不看图，只听名字，也能知道有 8 个名字从不出现。
 
 # %% [markdown] lang="en"
 # Of 5.3 bits less than half a bit is lost. The 0.3 "from language alone" is $\log_2 48 - \log_2 40$: without any picture, the names alone tell that 8 of them never occur.
@@ -1345,7 +1349,7 @@ assert sure.max() > 0.4
 # | "it knows red and it knows circles, so it knows red circles" | not until that is measured |
 
 # %% [markdown] lang="zh"
-# **五道小题**
+# **小测：五道题**
 #
 # 1. `uint8` 的 10 减 20 是多少？
 # 2. 224 × 224 的图切成 32 像素的块，有几块？每块几个数？等价的卷积，核和步长各是多少？

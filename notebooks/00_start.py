@@ -943,8 +943,8 @@ plots.bit_ledger("00")
 # 从 1000 句里挑一句，最多能显出 $\log_2 1000 \approx 10$ 比特。光数颜色，就带过去其中的一大半（怎么量的，第 00a 章会讲）！听起来不少，可别忘了第 6 节：它连圆和方都分不清。
 
 # %% [markdown] lang="en"
-# Finding one of 1,000 sentences can show $\log_2 1000 \approx 10$ bits at most. Counting colours alone carries more than half of that (chapter 00a tells how it is measured)! It sounds like much; but remember section 6:
-# it cannot tell a circle from a square.
+# Finding one of 1,000 sentences can show $\log_2 1000 \approx 10$ bits at most. Counting colours alone carries more than half of that! It sounds like a lot, but remember section 6:
+# this model cannot tell a circle from a square.
 
 # %% [markdown] lang="zh"
 # ## 9 这门课怎么用
@@ -1158,5 +1158,5 @@ placement("----------")
 # - Radford et al. 2021: [CLIP](https://arxiv.org/abs/2103.00020). The hero of chapter 01.
 # - Rogozhnikov 2022: [einops](https://openreview.net/forum?id=oapKSVM2bcj). Tensor operations that spell out their shapes.
 #
-# **Next**: chapter 00a, how do a picture and a sentence become numbers? If the placement quiz says so, go straight on to 01: which text goes with which image? You write
+# **Next**: chapter 00a, how do a picture and a sentence become numbers? If the ten questions of section 10 say so, go straight on to 01: which text goes with which image? You write
 # `clip_loss`, open this chapter's black box, and let a model that sees shapes play your game.

@@ -18,7 +18,7 @@
 # 这一章把从像素到损失的路走一遍，每到一个容易摔跤的地方，就故意摔一次，看看是什么样子。
 # 最后用不到一分钟训练一个能叫出物体名字的网络，再问它一道从没教过的题。
 #
-# 读完大约半小时，全部代码跑完不到一分钟。
+# 读完大约四十分钟，练习另算；全部代码跑完不到一分钟。
 #
 # **课程位置：** 00 从这里开始 → **00a 像素、词、向量** → 00b 注意力 → 01 CLIP 损失 → …（00c 很小的语言模型即将推出，读 04 之前再看）
 
@@ -31,7 +31,7 @@
 # model just never gets good. In this chapter we walk from the pixel to the loss, and wherever people fall we fall on purpose, to see what it
 # looks like. At the end we train a network that names things, in well under a minute, and ask it something it was never taught.
 #
-# Reading takes half an hour, running everything less than a minute.
+# Reading takes about forty minutes, running everything less than a minute; the exercises come on top.
 #
 # **Where we are:** 00 start here → **00a pixels, words, vectors** → 00b attention → 01 the CLIP loss → … (00c, a tiny language model, is coming; needed before 04)
 
@@ -55,7 +55,7 @@
 #
 # 1. What are the four axes of a batch of images in PyTorch, in order?
 # 2. What happens when CHW is given the shape of HWC by `reshape`?
-# 3. What is it that training has never shown of the scenes in the split `compositional`?
+# 3. What do the scenes of the split `compositional` hold that training has never shown?
 #
 # <details><summary>Answers</summary>
 #
@@ -185,7 +185,7 @@ print("            deviations 1", bool(((standard.std(dim=(0, 2, 3)) - 1).abs() 
 #
 # 公开的模型各有一组固定的平均值和标准差，用错了也不报错，只是分数低一些。拿到一个模型，先问它要的是 0–255、0–1，还是标准化之后的像素。
 #
-# 我们的小模型收 0–1 的像素，标准化交给网络里的批归一化层。
+# 第 00、00b、01 章的模型收 `uint8`，这些事都在里面做；这一章的网络收 0–1 的像素，好让你看见这一步，标准化交给里面的批归一化层。
 
 # %% [markdown] lang="en"
 # The two `None` in `mean[:, None, None]` line things up: the channel stands before height and width, so three numbers have to be spread along the
@@ -194,7 +194,8 @@ print("            deviations 1", bool(((standard.std(dim=(0, 2, 3)) - 1).abs() 
 # Each published model has its own fixed means and deviations. The wrong ones raise no error, they only cost points. Ask of every model: does it
 # want 0–255, 0–1, or standardised pixels?
 #
-# Our small models take pixels from 0 to 1 and leave the rest to a batch norm inside.
+# The models of chapters 00, 00b and 01 take `uint8` and do all this inside. The one of this chapter takes pixels from 0 to 1, so that you see the step, and
+# leaves the rest to a batch norm.
 
 # %% [markdown] lang="zh"
 # ## 2 图像块：把图切成“词”
@@ -366,8 +367,8 @@ print(by_character)
 # surprisingly simple: begin with characters, count which two pieces stand side by side most often, glue them into one piece; count again, glue again, until the vocabulary is
 # large enough.
 #
-# We do the first count ourselves. Texts are first cut at spaces and marks (in Chinese, into whole runs between two marks); then we count every pair of
-# neighbours:
+# We do the first count ourselves. Texts are first cut at spaces and punctuation (Chinese, which has no spaces, into whole runs between two punctuation marks), and a space stays with the
+# word behind it; then we count every pair of neighbours:
 
 # %%
 words = Counter(word for text in english + chinese for word in re.findall(WORD, text))
@@ -383,7 +384,7 @@ for pair, times in pairs.most_common(3):
 # 冠军是“一”和“个”：每个物体前面都有一个“一个”。粘上它，就是第一次合并。软件包的 `SubwordTokenizer` 把这件事重复到词表有 150 片，中英文一起学，一秒左右：
 
 # %% [markdown] lang="en"
-# The winner is the Chinese pair for "one" and its counter, which stand before every object. Gluing them is the first merge. `SubwordTokenizer` of the package repeats this
+# The winner is the pair of Chinese characters for "one" and its measure word, which stands before every object as "a" does in English. Gluing them is the first merge. `SubwordTokenizer` of the package repeats this
 # until there are 150 pieces, in both languages at once, in about a second:
 
 # %%
@@ -402,7 +403,7 @@ print("Chinese:", [piece for piece in glued if not piece.isascii()][:12])
 # 三种切法切同一句话：
 
 # %% [markdown] lang="en"
-# English first gets `ar` and `ll`, later ` small` and ` large` (the space in front is part of the piece, so that nothing is lost in gluing them back).
+# English gets short pieces first, such as `ar` and `ll`, then ` small` and ` large` (the space in front is part of the piece, so nothing is lost in gluing them back).
 #
 # Chinese holds a surprise: several of these pieces are no words at all. One joins the last character of every colour to the word for large. BPE knows nothing of meaning,
 # it only counts, and those two stand side by side in every large object. The package's pieces equal those of the public library `tokenizers` (a test
@@ -603,7 +604,7 @@ with plots.figure(5.4, 3) as (_, [axes]):
 # 反过来说，随机的宽向量之间，余弦都挤在 0 附近，差别很小。要用它们做选择题，得先放大：CLIP 的**温度**管的就是这件事，第 01 章见。
 
 # %% [markdown] lang="en"
-# Just $1/\sqrt{d}$. At width 4 chance often gives 0.5; at width 1,000 a cosine of 0.3 is about ten times what chance gives, and means very much alike.
+# Just $1/\sqrt{d}$, where $d$ is the width. At width 4 chance often gives 0.5; at width 1,000 a cosine of 0.3 is about ten times what chance gives, and means very much alike.
 #
 # The other side of it: between wide random vectors all cosines crowd around 0 and differ little. To answer questions with them one has to enlarge them first. That is what the **temperature** of CLIP is for, in chapter 01.
 
@@ -666,7 +667,7 @@ for scores in ([2.0, 1.0, 0.0], [200.0, 100.0, 0.0], [-200.0, -201.0, -202.0]):
 # **交叉熵**（cross entropy）是正确选项概率的负对数。展开就是 log-sum-exp 减去正确选项的分数：
 
 # %% [markdown] lang="en"
-# Large scores overflow to `inf`; very small ones all become 0, whose logarithm is `-inf`. Take away the largest score $m$ and add it back: the result is the same, and the largest exponential is exactly 1:
+# Large scores overflow to `inf`; the exponentials of very negative ones all become 0, whose logarithm is `-inf`. Take away the largest score $m$ and add it back: the result is the same, and the largest exponential is exactly 1:
 #
 # $$\log\sum_j e^{L_j} = m + \log\sum_j e^{L_j-m}$$
 #
@@ -783,7 +784,7 @@ assert score > 95 and lacking < 0.3, "the training went wrong: above 95% and bel
 # 超过 95%，瞎猜只有 2%。它错在哪里？看几张，上面是正确的名字，下面是它说的：
 
 # %% [markdown] lang="en"
-# Above 95%, where guessing gets 2%. Where is it wrong? Look at some: the right name on top, below it what the network said:
+# Above 95%, where guessing gets 2%. Where is it wrong? Look at some: above each its number in the exam and the right name, then what the network said:
 
 # %% tags=["live"]
 #| alt-zh: 五张认错的图，标题先写正确的名字，再写网络说的名字；颜色大多相同，形状不同
@@ -934,7 +935,7 @@ for name in ("one_id", "two_ids"):
 # 模型在新图上还缺多少，交叉熵已经说了，除以 $\ln 2$ 就是比特；两者一减，就是它**从图里传过来**的。这门课每章往账本里记一行；第 00 章的颜色基线也在里面，粗体是这一章：
 
 # %% [markdown] lang="en"
-# ## 7 The ledger of bits
+# ## 7 The bit ledger
 #
 # Only a generated world knows how much information it holds. In training an object is one of 40 pairs, all equally likely, so there are $\log_2 40 = 5.3$ bits in a name. How much the model still lacks on new pictures is its cross
 # entropy, divided by $\ln 2$ to make bits; what is left is what it **carries over from the picture**. Each chapter of this course adds a line to this ledger. The colour baseline of chapter 00 is in it too; the line in bold is this chapter's:
@@ -1017,7 +1018,7 @@ for label, scores in (("48 names", torch.zeros(48)), ("2 names", torch.zeros(2))
 # <details><summary>Answer</summary>
 #
 # $\ln 48 \approx 3.871$ and $\ln 2 \approx 0.693$. With the colour known 6 shapes are left: $\ln 6 \approx 1.792$, and what was saved is exactly $\ln 8$.
-# A loss of 0.693 is guessing between two names, but among 48 it means that all but two are ruled out: before you judge a loss, ask how many options there are.
+# A loss of 0.693 is guessing between two names, but among 48 it is as good as ruling out all but two: before you judge a loss, ask how many options there are.
 #
 # </details>
 
@@ -1178,8 +1179,8 @@ check("cosine_matrix", cosine_matrix)
 # 程序里藏着一个毛病。找到它，改好。函数要返回每一步的损失（一个列表）；检查会用你的函数训练一次，几秒钟，再拿没见过的图考它。
 
 # %% [markdown] lang="en"
-# **🔧 Repair a training run (15 min)** The code below teaches a small model to tell pictures apart: each shows one object, of 48 kinds (6 shapes × 8 colours). It runs
-# smoothly and never complains, yet the loss hardly falls, and after four hundred steps three new pictures in ten are told right. Model, data and number of steps are fine:
+# **🔧 Repair a training run (15 min)** The code below teaches a small model to name pictures: each shows one object, of 48 kinds (6 shapes × 8 colours). It runs
+# smoothly and never complains, yet the loss hardly falls, and after four hundred steps three new pictures in ten are named rightly. Model, data and number of steps are fine:
 # the same model in as many steps can reach eight in ten and more. One fault is hidden in the code. Find and mend it. Keep returning the loss of every step in a list; the
 # check trains with your function for a few seconds and then asks about new pictures.
 
@@ -1302,7 +1303,8 @@ assert sure.max() > 0.4
 # | unknown characters | an error | none, as gluing starts from bytes (GPT-2, CLIP); `[UNK]` in BERT |
 # | length of a text | padded to the longest | CLIP: padded to 77 ids |
 #
-# CLIP's vocabulary was learnt from English; a Chinese character is three bytes and often falls apart into several pieces. Chinese-CLIP (Yang et al. 2022) has a Chinese RoBERTa, which cuts into characters, for its text tower instead.
+# CLIP's vocabulary was learnt from English; a Chinese character is three bytes and often falls apart into several pieces. Chinese-CLIP (Yang et al. 2022) therefore reads text with
+# another model, a Chinese RoBERTa, whose tokenizer cuts into single characters.
 
 # %% [markdown] lang="zh"
 # ## 10 小结
@@ -1372,8 +1374,8 @@ assert sure.max() > 0.4
 #
 # 1. What is 10 minus 20 in `uint8`?
 # 2. A picture of 224 × 224 is cut into patches of 32 pixels. How many are there, of how many numbers? What are kernel and stride of the equal convolution?
-# 3. There are 1,000 words in the vocabulary. What is the cross entropy of an untrained model, about?
-# 4. Two vectors of width 256 have a cosine of 0.2. Are they alike?
+# 3. A model chooses one of 1,000 words. What is its cross entropy before training, about?
+# 4. Two vectors of width 256 have a cosine of 0.2. Are they more alike than chance makes them?
 # 5. Why does the network with one id not even get the 2% of guessing on never-seen pairs?
 #
 # <details><summary>Answers</summary>
@@ -1381,7 +1383,7 @@ assert sure.max() > 0.4
 # 1. 246, which is −10 + 256.
 # 2. 7 × 7 = 49 patches; 3 × 32 × 32 = 3,072 numbers; kernel 32, stride 32.
 # 3. $\ln 1000 \approx 6.9$.
-# 4. By chance the typical size is $1/\sqrt{256} = 0.06$; 0.2 is more than three times that, so they are.
+# 4. Yes. By chance the typical size is $1/\sqrt{256} = 0.06$, and 0.2 is more than three times that.
 # 5. Those 8 ids were never a target, and training taught only never to choose them; guessing at least has no prejudice.
 #
 # </details>

@@ -922,9 +922,10 @@ print(f"if every word were a free choice: {free_word_bits(texts):.1f}")
 # 从上到下：几个物体；是哪些形状–颜色组合；多大；在哪里；先说哪个。最后一项图里看不出来，所以图能决定的是 17.9 比特。
 #
 # 如果每个词都从 114 个里随便挑，一句话要 90 多比特。多出来的七十多比特由**语言本身**提供：“a large red” 后面只能是形状。
-# 不看图、只懂语言的模型，省下的就是这一部分。这样的模型叫语言模型，第 00c 章会做一个。
+# 不看图、只懂语言的模型，省下的就是这一部分。这样的模型叫语言模型，第 00c 章（即将推出）会做一个。
 #
-# 那么，颜色基线从图里带过去多少？每一章都给账本添一行：
+# 那么，颜色基线从图里带过去多少？让它从 1000 句里挑：瞎猜还缺 $\log_2 1000$ 比特，它还缺的就是它的损失，换算成比特（怎么换算，第 00a 章讲）。
+# 两者一减，就是它带过去的。每一章都给账本添一行：
 
 # %% [markdown] lang="en"
 # From top to bottom: how many objects; which shape–colour pairs; which sizes; where; which is mentioned first. The last cannot be seen in the picture, so 17.9 bits can
@@ -940,7 +941,7 @@ print(f"if every word were a free choice: {free_word_bits(texts):.1f}")
 plots.bit_ledger("00")
 
 # %% [markdown] lang="zh"
-# 从 1000 句里挑一句，最多能显出 $\log_2 1000 \approx 10$ 比特。光数颜色，就带过去其中的一大半（怎么量的，第 00a 章会讲）！听起来不少，可别忘了第 6 节：它连圆和方都分不清。
+# 从 1000 句里挑一句，最多能显出 $\log_2 1000 \approx 10$ 比特。光数颜色，就带过去其中的一大半！听起来不少，可别忘了第 6 节：它连圆和方都分不清。
 
 # %% [markdown] lang="en"
 # Finding one of 1,000 sentences can show $\log_2 1000 \approx 10$ bits at most. Counting colours alone carries more than half of that! It sounds like a lot, but remember section 6:

@@ -357,7 +357,7 @@ print(by_character)
 # **子词**取中间：常见的词整个算一片，少见的词拆成几片。怎么决定拆法？**字节对编码**（byte-pair encoding，BPE）的答案简单得出奇：
 # 从字符开始，数一数哪两片最常挨在一起，把它们粘成一片；再数，再粘，直到词表够大。
 #
-# 第一步自己数。先按空格和标点切开（中文就是两个标点之间的一整段），再数每一对相邻的字符：
+# 第一步自己数。先按空格和标点切开（空格跟着后面的词；中文没有空格，就是两个标点之间的一整段），再数每一对相邻的字符：
 
 # %% [markdown] lang="en"
 # One sentence, short in words and long in characters. Words have a great fault: a real language has no end of them, and there are new ones every day.
@@ -599,7 +599,7 @@ with plots.figure(5.4, 3) as (_, [axes]):
     axes.legend()
 
 # %% [markdown] lang="zh"
-# 正好是 $1/\sqrt{d}$。宽 4 时，随机也常有 0.5；宽 1000 时，0.3 差不多是随机的十倍，非常像了。
+# 正好是 $1/\sqrt{d}$，$d$ 是宽度。宽 4 时，随机也常有 0.5；宽 1000 时，0.3 差不多是随机的十倍，非常像了。
 #
 # 反过来说，随机的宽向量之间，余弦都挤在 0 附近，差别很小。要用它们做选择题，得先放大：CLIP 的**温度**管的就是这件事，第 01 章见。
 
@@ -654,7 +654,7 @@ for scores in ([2.0, 1.0, 0.0], [200.0, 100.0, 0.0], [-200.0, -201.0, -202.0]):
     print(f"{scores}   naive {naive:.3f}   stable {stable:.3f}   torch {x.logsumexp(0):.3f}")
 
 # %% [markdown] lang="zh"
-# 分数大了，指数溢出成 `inf`；分数太小，全成了 0，对数是 `-inf`。先减去最大的分数 $m$，最后再加回来，结果不变，最大的指数却正好是 1：
+# 分数大了，指数溢出成 `inf`；分数负得太多，指数全成了 0，对数是 `-inf`。先减去最大的分数 $m$，最后再加回来，结果不变，最大的指数却正好是 1：
 #
 # $$\log\sum_j e^{L_j} = m + \log\sum_j e^{L_j-m}$$
 #
@@ -781,7 +781,7 @@ print(f"cross entropy {lacking:.3f} nats = {lacking / math.log(2):.2f} bits")
 assert score > 95 and lacking < 0.3, "the training went wrong: above 95% and below 0.3 nats are expected"
 
 # %% [markdown] lang="zh"
-# 超过 95%，瞎猜只有 2%。它错在哪里？看几张，上面是正确的名字，下面是它说的：
+# 超过 95%，瞎猜只有 2%。它错在哪里？看几张，图上方先是考题编号和正确的名字，再是它说的：
 
 # %% [markdown] lang="en"
 # Above 95%, where guessing gets 2%. Where is it wrong? Look at some: above each its number in the exam and the right name, then what the network said:
@@ -1010,7 +1010,7 @@ for label, scores in (("48 names", torch.zeros(48)), ("2 names", torch.zeros(2))
 # <details><summary>答案</summary>
 #
 # $\ln 48 \approx 3.871$，$\ln 2 \approx 0.693$。颜色知道了，还剩 6 种形状：$\ln 6 \approx 1.792$，省下的正好是 $\ln 8$。
-# 损失 0.693 在两个名字里等于瞎猜，在 48 个里已经把范围缩小到了两个：看损失，先问有几个选项。
+# 损失 0.693 在两个名字里等于瞎猜，在 48 个里却相当于只剩两个拿不准：看损失，先问有几个选项。
 #
 # </details>
 
@@ -1355,8 +1355,8 @@ assert sure.max() > 0.4
 #
 # 1. `uint8` 的 10 减 20 是多少？
 # 2. 224 × 224 的图切成 32 像素的块，有几块？每块几个数？等价的卷积，核和步长各是多少？
-# 3. 词表有 1000 个词，还没训练的模型，交叉熵大约多少？
-# 4. 宽 256 的两个向量，余弦 0.2，像还是不像？
+# 3. 从 1000 个词里选一个的模型，还没训练，交叉熵大约多少？
+# 4. 宽 256 的两个向量，余弦 0.2，比随机的两个更像吗？
 # 5. 为什么一个编号的网络在没见过的组合上，连瞎猜的 2% 都拿不到？
 #
 # <details><summary>答案</summary>
@@ -1364,7 +1364,7 @@ assert sure.max() > 0.4
 # 1. 246：−10 + 256。
 # 2. 7 × 7 = 49 块；3 × 32 × 32 = 3072 个数；核 32、步长 32。
 # 3. $\ln 1000 \approx 6.9$。
-# 4. 随机的典型大小是 $1/\sqrt{256} = 0.06$，0.2 是它的三倍多，算像。
+# 4. 随机的典型大小是 $1/\sqrt{256} = 0.06$，0.2 是它的三倍多，所以更像。
 # 5. 那 8 个编号从没当过目标，训练只教它永远别选；瞎猜至少不偏心。
 #
 # </details>

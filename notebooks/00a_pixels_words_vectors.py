@@ -18,7 +18,7 @@
 # 这一章把从像素到损失的路走一遍，每到一个容易摔跤的地方，就故意摔一次，看看是什么样子。
 # 最后用不到一分钟训练一个能叫出物体名字的网络，再问它一道从没教过的题。
 #
-# 读完大约四十分钟，练习另算；全部代码跑完不到一分钟。
+# 核心部分大约读三十分钟，标着“选读”的两节和练习另算；全部代码跑完不到一分钟。
 #
 # **课程位置：** 00 从这里开始 → **00a 像素、词、向量** → 00b 注意力 → 01 CLIP 损失 → …（00c 很小的语言模型即将推出，读 04 之前再看）
 
@@ -31,7 +31,7 @@
 # model just never gets good. In this chapter we walk from the pixel to the loss, and wherever people fall we fall on purpose, to see what it
 # looks like. At the end we train a network that names things, in well under a minute, and ask it something it was never taught.
 #
-# Reading takes about forty minutes, running everything less than a minute; the exercises come on top.
+# Reading the core takes about half an hour, running everything less than a minute; two sections marked optional, and the exercises, come on top.
 #
 # **Where we are:** 00 start here → **00a pixels, words, vectors** → 00b attention → 01 the CLIP loss → … (00c, a tiny language model, is coming; needed before 04)
 
@@ -1239,14 +1239,14 @@ check("train_classifier", train_classifier)
 # | conclusion | the best score only | mean and spread | how much shape and colour changed, and what did not work |
 
 # %% [markdown] lang="zh"
-# ## 8 这个玩具世界藏起了什么
+# ## 8 选读：这个玩具世界藏起了什么
 #
 # **“每张图有一个正确的名字”**，在这里成立，在真实照片上不成立。一张猫的照片，叫“猫”“动物”“橘猫”“宠物”都对；而名单再长，也总有名单之外的东西。
 #
 # 可 softmax 不会说“都不是”：48 个概率加起来必须是 1。拿几张真实照片（软件包自带，缩到 64 像素）问它：
 
 # %% [markdown] lang="en"
-# ## 8 What the toy hides
+# ## 8 Optional: what the toy hides
 #
 # *Every picture has one right name*: true here, false of real photographs. A photograph of a cat is rightly called cat, animal, ginger cat or pet; and however long a list of names is, there is always something that is not on it.
 #
@@ -1276,7 +1276,7 @@ assert sure.max() > 0.4
 # Two more things are hidden: our texts have some sixty characters where real ones have well over a hundred thousand, and our captions hold no misspelling and no third language.
 
 # %% [markdown] lang="zh"
-# ## 9 真正的规模
+# ## 9 选读：真正的规模
 #
 # | | 这一章 | 公开的模型 |
 # |---|---|---|
@@ -1291,7 +1291,7 @@ assert sure.max() > 0.4
 # CLIP 的词表从英文学来，一个汉字是三个字节，往往被拆成几片。Chinese-CLIP（Yang 等，2022）的文本塔因此换成了按字切的中文 RoBERTa。
 
 # %% [markdown] lang="en"
-# ## 9 At full scale
+# ## 9 Optional: at full scale
 #
 # | | this chapter | published models |
 # |---|---|---|

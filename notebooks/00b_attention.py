@@ -17,7 +17,7 @@
 # 模型手里只有一排向量：一个向量是问题里的词，其余的向量是图像块。词不知道图里有什么，图像块不知道问的是哪里。
 # 总得有谁去看谁一眼。这一眼，就是**注意力**（attention）。
 #
-# 这一章，我们亲手写出注意力，看它在哪里会错，证明它不偷看未来，再训练一个会“看一眼”的小模型。读完大约四十分钟，练习另算。
+# 这一章，我们亲手写出注意力，看它在哪里会错，证明它不偷看未来，再训练一个会“看一眼”的小模型。核心部分大约读三十分钟，标着“选读”的几节和练习另算。
 #
 # **课程位置：** 00 从这里开始 → 00a 像素、词、向量 → **00b 注意力** → 01 CLIP 损失 → …（00c 很小的语言模型即将推出，读 04 之前再看）
 
@@ -29,8 +29,8 @@
 # A model holds nothing but a row of vectors: one is the word of the question, the others are patches of the picture. The word does not know what is in the
 # picture, the patches do not know which place is asked about. Someone has to look at someone. That glance is **attention**.
 #
-# In this chapter we write attention by hand, see where it goes wrong, prove that it does not peek into the future, and train a small model that glances. It takes
-# about forty minutes without the exercises.
+# In this chapter we write attention by hand, see where it goes wrong, prove that it does not peek into the future, and train a small model that glances. Reading takes
+# about half an hour, without the exercises and the sections marked optional.
 #
 # **Where we are:** 00 start here → 00a pixels, words, vectors → **00b attention** → 01 the CLIP loss → … (00c, a tiny language model, is coming; needed before 04)
 
@@ -824,7 +824,7 @@ assert on_object.mean() > 0.5
 # %% [markdown] lang="zh"
 # 没有人告诉过它哪些像素是物体，只给过颜色作答案。它却把一半以上的注意力放在问到的物体上，而那只是一成左右的图像块。各个头还看得不一样。
 #
-# ### 权重就是理由吗？
+# ### 选读：权重就是理由吗？
 #
 # 这样的图常被拿来说：“模型看了这里，**所以**这样回答。”真是这样，拿掉权重最大的那一块，答案就该变；换一组完全不同的权重，答案也该变。
 #
@@ -839,7 +839,7 @@ assert on_object.mean() > 0.5
 # Nobody has ever told it which pixels are the object; it was given colours as answers. Yet more than half of its attention goes to the object asked about, which is about a tenth of the patches. And the heads look in
 # different ways.
 #
-# ### Are weights reasons?
+# ### Optional: are weights reasons?
 #
 # Maps like these are often taken to say: "the model looked here, *therefore* it answered this". If so, taking away the patch with the largest weight should change the answer, and so should a wholly
 # different set of weights.
@@ -1200,7 +1200,7 @@ check("train_reader", train_reader)
 # | conclusion | "the heat map looks right" | compares falls in probability, not only changed answers | says where weight and influence disagree, and why, and what did not show |
 
 # %% [markdown] lang="zh"
-# ## 9 这个玩具世界藏起了什么
+# ## 9 选读：这个玩具世界藏起了什么
 #
 # 在我们的世界里，图像块自己就露着颜色，一层 Transformer、看一眼就够，注意力图也就落在物体上。
 #
@@ -1212,7 +1212,7 @@ check("train_reader", train_reader)
 # 还有，我们的每个问题只是一个词，一共才九个。真实的问题是句子，谁该看哪里，要读懂了才知道。
 
 # %% [markdown] lang="en"
-# ## 9 What the toy hides
+# ## 9 Optional: what the toy hides
 #
 # In our world a patch wears its colour openly. One block and one glance are enough, and so the attention maps fall on the object.
 #
@@ -1224,7 +1224,7 @@ check("train_reader", train_reader)
 # Besides, each of our questions is one word, out of nine. Real questions are sentences, and who should look where is known only once they are understood.
 
 # %% [markdown] lang="zh"
-# ## 10 真正的规模
+# ## 10 选读：真正的规模
 #
 # | | 这一章 | ViT-B/16（Dosovitskiy 等，2021） |
 # |---|---|---|
@@ -1237,7 +1237,7 @@ check("train_reader", train_reader)
 # 公式一个字没变，变的是账单。权重表有 $n\times n$ 个数，每层每头一张：
 
 # %% [markdown] lang="en"
-# ## 10 At full scale
+# ## 10 Optional: at full scale
 #
 # | | this chapter | ViT-B/16 (Dosovitskiy et al. 2021) |
 # |---|---|---|

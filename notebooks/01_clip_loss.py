@@ -212,7 +212,7 @@ for n in (8, 128, 1024, 32768):
 aligned = torch.nn.functional.normalize(torch.randn(8, 16), dim=-1)
 for s in (10.0, 80.0, 100.0):
     naive, right = naive_clip_loss(aligned, aligned, s), clip_loss(aligned, aligned, s)
-    print(f"scale {s:5.0f}   naive {naive.item():6.3f}   package {right.item():6.3f}")
+    print(f"scale {s:5.0f}   naive {abs(naive.item()):6.3f}   package {abs(right.item()):6.3f}")
 
 # %% [markdown] lang="zh"
 # 缩放为 100 时，朴素写法得到 `nan`（$\infty/\infty$），一步之后所有权重都会变成 `nan`。正确的写法和第 00a 章一样，先减去每行最大的分数 $m$：
@@ -638,10 +638,11 @@ assert relation < 70 < binding
 # their order:
 
 # %%
-print("seeds 0, 1, 2     Recall@1             relation swap        colour swap")
+print("seeds 0, 1, 2  Recall@1             relation swap        colour swap")
 for name in ("clip", "bag_of_words"):
     entry = recorded[name]
-    print(f"{name:14s}", entry["test_i2t"], entry["swap_relation"], entry["swap_binding"])
+    three = (entry[score] for score in ("test_i2t", "swap_relation", "swap_binding"))
+    print(f"{name:14s}", *("  ".join(f"{score:4.1f}" for score in seeds) + "     " for seeds in three))
 
 # %% [markdown] lang="zh"
 # 词袋的召回率只低四分左右，而两种换序它都正好是 50%：真假两句对它来说是同一个向量。

@@ -53,7 +53,9 @@ def test_chinese_avoids_the_bad_renderings(name):
 
 @pytest.mark.parametrize("name", CHINESE)
 def test_a_term_with_its_english_in_brackets_is_rendered_as_in_the_glossary(name):
-    for before, term in re.findall(r"([^\s（），。：；、]{1,20})（([A-Za-z][A-Za-z –-]*[A-Za-z])", CHINESE[name]):
+    for before, term in re.findall(
+        r"([^\s（），。：；、]{1,20})（([A-Za-z][A-Za-z –-]*[A-Za-z])", CHINESE[name]
+    ):
         expected = RENDERING.get(term.lower(), "")
         assert before.replace("*", "").endswith(expected), f"{before}（{term}）: the glossary has {expected}"
 

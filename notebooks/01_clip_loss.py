@@ -384,13 +384,13 @@ print(f"of the pictures whose caption was never heard: {new:.1f}")
 assert recall.image_to_text > 80 and new > 80, "the training went wrong: both should be above 80"
 
 # %% [markdown] lang="zh"
-# 大约一分钟，模型在一千句话里一次就挑对的次数超过八成，它从没见过这些图。没听过的句子也超过八成：
+# 在两个空闲的核上大约一分钟（上面印的是这一次的秒数，机器忙时更长），模型在一千句话里一次就挑对的次数超过八成，它从没见过这些图。没听过的句子也超过八成：
 # 它们说的多是三四个物体的场景，细节多，反而好认。所以模型不是把句子背了下来。
 #
 # 下面是损失的下降。每步 192 对，所以虚线是瞎猜的 $\ln 192$：
 
 # %% [markdown] lang="en"
-# In about a minute the model has learnt to pick the one right sentence out of a thousand more than eight times in ten, for pictures it has never
+# In about a minute on two idle cores (printed above is this run, and a busy machine takes longer), the model has learnt to pick the one right sentence out of a thousand more than eight times in ten, for pictures it has never
 # seen. The captions never heard score above 80 too: most tell of three or four objects, and detail makes a picture easier to find. So the model has not
 # learnt the sentences by heart.
 #

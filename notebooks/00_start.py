@@ -172,8 +172,8 @@ with plots.figure(11, 2.1, columns=6) as (fig, axes):
 # shape it is; **depth**, how many metres away; **keypoints**, which only triangles have. In both masks 0 is the background, so instances count
 # from 1.
 #
-# For real photographs people have to draw all this, or instruments to measure it. Here it is **ground truth**, never wrong by a pixel. Boxes and how much is
-# hidden can be printed too:
+# For real photographs people have to draw all this by hand, or instruments have to measure it. Here it is **ground truth**, never wrong by a pixel. The boxes, and
+# how much of each object can be seen, can be printed too:
 
 # %%
 print(pictures.boxes[7].astype(int))
@@ -185,7 +185,8 @@ print(pictures.visible[7].round(2))
 # 同一个场景还能出题、给答案，还能生成**指代表达**（referring expression），也就是只符合其中一个物体的说法：
 
 # %% [markdown] lang="en"
-# One row a box: left, top, right, bottom, in pixels. Number 1 is the triangle; 90% of it can be seen, the star hides the rest.
+# Each row is a box: left, top, right, bottom, in pixels, in the order of the list, which counts from 0. Number 1 is the triangle; 90% of it can be seen, the
+# star hides the rest.
 #
 # The same scene also yields questions with their answers, and **referring expressions**, words that fit one object only:
 
@@ -421,7 +422,7 @@ except ValueError as error:
 # %% [markdown] lang="en"
 # ## 4 Splits: what does "never seen" mean?
 #
-# Nobody is examined on the exercises of the lesson. So there are several **splits** of scenes. One sentence of each:
+# No exam repeats the exercises of the lesson. So there are several **splits** of scenes. One sentence of each:
 
 # %%
 from vlmlearn.world.scenes import SPLITS
@@ -542,14 +543,14 @@ print("share of games with 0, 1, 2, ... 8 hits", (np.bincount(hits, minlength=9)
 # %% [markdown] lang="zh"
 # 一万次的平均和 1 几乎没有差别。1/8 也就是 12.5%，叫**随机水平**（chance level）。蒙对 4 个或更多的不到 2%，所以对 5 个已经不像运气了。
 #
-# 有意思的是：换成 200 张图、200 句话，瞎猜平均还是对 1 个，占比却掉到 0.5%。不说随机水平，分数就没有意义。
+# 换成 200 张图、200 句话，瞎猜平均能对几个？先想一想，后面的练习里揭晓。不说随机水平，分数就没有意义。
 
 # %% [markdown] lang="en"
 # Ten thousand games come out at almost exactly 1. And 1/8, that is 12.5%, is the **chance level**. Fewer than 2% of the games have 4 hits
 # or more, so 5 hits hardly look like luck.
 #
-# Curiously, with 200 pictures and 200 sentences guessing still gets 1 right on average, but that is now 0.5%. A score means nothing without
-# its chance level.
+# And with 200 pictures and 200 sentences, how many does guessing get right on average? Think about it; the exercises below tell. A score means
+# nothing without its chance level.
 
 # %% [markdown] lang="zh"
 # ## 6 训练第一个模型
@@ -563,8 +564,8 @@ print("share of games with 0, 1, 2, ... 8 hits", (np.bincount(hits, minlength=9)
 # %% [markdown] lang="en"
 # ## 6 Train a first model
 #
-# Finding the right one in a heap is called **retrieval**. Its score is **Recall@1**: how many percent of the pictures rank their own sentence
-# first. Recall@5 asks for the first five.
+# Finding the right one in a heap is called **retrieval**. Its score is **Recall@1**: the percentage of pictures that rank their own sentence
+# first. For Recall@5 it has to be among the first five.
 #
 # Our first model is dull on purpose. It only counts: how much of each colour a picture holds, how often each word stands in a sentence. One
 # linear layer on each side turns the counts into two vectors, which should be close where picture and sentence belong together. It
@@ -587,15 +588,15 @@ gallery = caption_pairs(200, split="test", distinct=True)
 print(train.images.shape, train.ids.shape)
 
 # %% [markdown] lang="zh"
-# 句子用英文版，每句补齐到 32 个编号。（加上 `language="zh"` 就换成中文，你可以试试，成绩差不多。）
+# 句子用英文版，每句补齐到 32 个编号；中间的 1 是每张图一句话。（加上 `language="zh"` 就换成中文，你可以试试，成绩差不多。）
 #
 # 损失用现成的 `clip_loss`，眼下当黑盒：每步拿 128 对，越能认出各自的另一半，损失越小；瞎猜的损失是 ln 128。第 01 章会把它拆开。
 
 # %% [markdown] lang="en"
-# The sentences are English, 32 ids each with padding. (Add `language="zh"` for Chinese; try it, the score is much the same.)
+# The sentences are English, 32 ids each with padding; the 1 in the middle says one sentence a picture. (Add `language="zh"` for Chinese; try it, the score is much the same.)
 #
-# The loss is `clip_loss`, a black box for now: each step takes 128 pairs, and the better all recognise their partners, the smaller it is;
-# guessing costs ln 128. Chapter 01 opens the box.
+# The loss is `clip_loss`, a black box for now: each step takes 128 pairs, and the better pictures and sentences recognise their partners, the
+# smaller it is. Guessing costs ln 128, about 4.85 (chapter 00a shows why a logarithm). Chapter 01 opens the box.
 
 # %%
 from vlmlearn.losses import clip_loss
@@ -636,7 +637,7 @@ assert history.last() < 2, "the training went wrong: the loss should be below 2"
 # 现在考试：200 张没见过的图，对 200 句话。图和句子两两打分，一共 200 × 200 个分数：
 
 # %% [markdown] lang="en"
-# The curve starts at the dashed line: in the beginning the model is guessing. In the end the loss is below 2.
+# The curve starts near the dashed line: in the beginning the model is guessing. In the end the loss is below 2.
 #
 # Now the exam: 200 pictures never seen, against 200 sentences. Every picture is scored with every sentence, 200 × 200 scores in all:
 
@@ -654,14 +655,14 @@ assert recall_at_k(similarity).image_to_text > 50, "the training went wrong: Rec
 # %% [markdown] lang="zh"
 # 随机水平是 0.5，而它超过了 50。一个连圆和方都分不清的模型，200 句里一挑，一多半都挑对了！
 #
-# 它到底对在哪里、错在哪里？✓ 是选对的。✗ 先给出它选的句子，横线下面才是正确的，`#` 后面是正确句子的名次，`cos` 是分数：
+# 它到底对在哪里、错在哪里？✓ 是选对的。✗ 先给出它选的句子，横线下面才是正确的，`#` 后面是正确句子的名次，`cos` 是分数（余弦，最大是 1，第 00a 章会讲）：
 
 # %% [markdown] lang="en"
 # Chance is 0.5, and this is above 50. A model that cannot tell a circle from a square picks the right one of 200 sentences more often than
 # not!
 #
 # Where is it right and where wrong? ✓ marks a hit. Under ✗ stands the sentence it chose and, below the line, the right one
-# with its rank after `#`; `cos` is the score:
+# with its rank after `#`; `cos` is the score (a cosine, 1 at most; chapter 00a explains it):
 
 # %% tags=["live"]
 best = similarity.argmax(dim=1)
@@ -901,8 +902,8 @@ check("contact_sheet", contact_sheet)
 # %% [markdown] lang="en"
 # ## 8 The bit ledger
 #
-# How much information is in a caption? For captions of the real world nobody can say. For ours it can be computed exactly, because the rules of the dice are
-# written in the code.
+# How much information is in a caption? For captions of the real world nobody can say. For ours it can be computed exactly, because the dice that drew each scene
+# are written in the code.
 #
 # The unit is the **bit**: a fair choice between two is 1 bit, among eight 3 bits, among $N$ it is $\log_2 N$ bits; where options are not equally likely one averages by
 # their probabilities, and calls it the **entropy**.
@@ -921,28 +922,30 @@ print(f"if every word were a free choice: {free_word_bits(texts):.1f}")
 # 从上到下：几个物体；是哪些形状–颜色组合；多大；在哪里；先说哪个。最后一项图里看不出来，所以图能决定的是 17.9 比特。
 #
 # 如果每个词都从 114 个里随便挑，一句话要 90 多比特。多出来的七十多比特由**语言本身**提供：“a large red” 后面只能是形状。
-# 不看图、只懂语言的模型，省下的就是这一部分。这样的模型叫语言模型，第 00c 章会做一个。
+# 不看图、只懂语言的模型，省下的就是这一部分。这样的模型叫语言模型，第 00c 章（即将推出）会做一个。
 #
-# 那么，颜色基线从图里带过去多少？每一章都给账本添一行：
+# 那么，颜色基线从图里带过去多少？让它从 1000 句里挑：瞎猜还缺 $\log_2 1000$ 比特，它还缺的就是它的损失，换算成比特（怎么换算，第 00a 章讲）。
+# 两者一减，就是它带过去的。每一章都给账本添一行：
 
 # %% [markdown] lang="en"
 # From top to bottom: how many objects; which shape–colour pairs; which sizes; where; which is mentioned first. The last cannot be seen in the picture, so 17.9 bits can
 # come from it.
 #
-# If every word were any of 114, a sentence would take over 90 bits. The other seventy-odd are supplied by **language itself**: after "a large red" there can only be a shape. A model
-# that knows the language and never looks saves just that part. It is called a language model; chapter 00c builds one.
+# If every word could be any of the 114, a sentence would take over 90 bits. The seventy-odd bits beyond the total above are supplied by **language itself**: after "a large red" there can
+# only be a shape. A model that knows the language and never looks saves just that part. It is called a language model; chapter 00c (coming) builds one.
 #
-# And how much does the colour baseline carry over from the picture? Every chapter adds a line to this ledger:
+# And how much does the colour baseline carry over from the picture? We let it choose among 1,000 sentences: guessing lacks $\log_2 1000$ bits of the answer, and what the model lacks is its loss,
+# put into bits (chapter 00a shows how). The difference is what it carries. Every chapter adds a line to this ledger:
 
 # %%
 plots.bit_ledger("00")
 
 # %% [markdown] lang="zh"
-# 从 1000 句里挑一句，最多能显出 $\log_2 1000 \approx 10$ 比特。光数颜色就带过去一大半！它听起来不少，可别忘了第 6 节：它连圆和方都分不清。
+# 从 1000 句里挑一句，最多能显出 $\log_2 1000 \approx 10$ 比特。光数颜色，就带过去其中的一大半！听起来不少，可别忘了第 6 节：它连圆和方都分不清。
 
 # %% [markdown] lang="en"
-# Finding one of 1,000 sentences can show $\log_2 1000 \approx 10$ bits at most. Counting colours alone carries more than half of that! It sounds like much; but remember section 6:
-# it cannot tell a circle from a square.
+# Finding one of 1,000 sentences can show $\log_2 1000 \approx 10$ bits at most. Counting colours alone carries more than half of that! It sounds like a lot, but remember section 6:
+# this model cannot tell a circle from a square.
 
 # %% [markdown] lang="zh"
 # ## 9 这门课怎么用
@@ -1001,7 +1004,7 @@ plots.bit_ledger("00")
 # 7. 不加位置信息的自注意力层，输入的词元打乱次序，输出会怎样？
 #    a. 完全不变，次序也不变　b. 跟着打乱，每个词元自己的输出不变　c. 每个词元的输出都变　d. 只有第一个变
 # 8. `model.eval()` 做了什么？
-#    a. 冻结权重　b. 不再记录梯度　c. 让 dropout 和批归一化换成评估时的行为　d. 以上都有
+#    a. 冻结权重　b. 不再记录梯度　c. 让随机失活（dropout）和批归一化换成评测时的行为　d. 以上都有
 # 9. 训练语言模型，输入是 `<bos> 红色 圆环`。目标是什么？
 #    a. `<bos> 红色 圆环`　b. `红色 圆环 <eos>`　c. `圆环 <eos> <pad>`　d. `<pad> <bos> 红色`
 # 10. 模型给下一个词的概率是 1/4。这个词带来多少比特的意外（surprisal）？
@@ -1014,7 +1017,7 @@ plots.bit_ledger("00")
 #
 # Ten questions, one right option each. Write `-` where you are not sure instead of guessing: this is no exam, it is to save your time.
 #
-# 1. Pictures of shape `(8, 3, 64, 64)` are cut into patches of 16 × 16, and each patch passes the same linear layer. Which operation does the same?
+# 1. Pictures of shape `(8, 3, 64, 64)` are cut into patches of 16 × 16, and each patch goes through the same linear layer. Which operation does the same?
 #    (a) a convolution of kernel 16, stride 1 (b) one of kernel 16, stride 16 (c) a 16 × 16 max pooling (d) a linear layer on the whole picture, flattened
 # 2. A sentence of 5 words gets BOS and EOS and is padded to length 8. How many PADs does it take?
 #    (a) 3 (b) 2 (c) 1 (d) 0
@@ -1060,7 +1063,7 @@ placement("----------")
 #
 # Right answers: bcad adbc bd
 #
-# Questions 1–4 belong to 00a, 5–8 to 00b, 9–10 to 00c, which you need only before chapter 04.
+# Questions 1–4 belong to 00a, 5–8 to 00b, 9–10 to 00c (coming), which you need only before chapter 04.
 #
 # </details>
 
@@ -1146,7 +1149,7 @@ placement("----------")
 # - Radford 等，2021：[CLIP](https://arxiv.org/abs/2103.00020)。第 01 章的主角。
 # - Rogozhnikov，2022：[einops](https://openreview.net/forum?id=oapKSVM2bcj)。把形状写清楚的张量变换。
 #
-# **下一章**：00a，图片和句子怎样变成数字？小测说可以跳过的话，直接去 01：哪句话配哪张图？你会写出 `clip_loss`，打开这一章的黑盒，让一个看得见形状的模型来玩你的那一局。
+# **下一章**：00a，图片和句子怎样变成数字？第 10 节的十道题说 00a、00b 都可以跳过的话，直接去 01：哪句话配哪张图？你会写出 `clip_loss`，打开这一章的黑盒，让一个看得见形状的模型来玩你的那一局。
 
 # %% [markdown] lang="en"
 # ## References
@@ -1156,5 +1159,5 @@ placement("----------")
 # - Radford et al. 2021: [CLIP](https://arxiv.org/abs/2103.00020). The hero of chapter 01.
 # - Rogozhnikov 2022: [einops](https://openreview.net/forum?id=oapKSVM2bcj). Tensor operations that spell out their shapes.
 #
-# **Next**: chapter 00a, how do a picture and a sentence become numbers? If the placement quiz says so, go straight on to 01: which text goes with which image? You write
+# **Next**: chapter 00a, how do a picture and a sentence become numbers? If the ten questions of section 10 say so, go straight on to 01: which text goes with which image? You write
 # `clip_loss`, open this chapter's black box, and let a model that sees shapes play your game.

@@ -16,11 +16,11 @@
 #
 # 这一步看着琐碎，却很容易出错，而且错了往往不报错：形状全对，训练照跑，只是学不好。
 # 这一章把从像素到损失的路走一遍，每到一个容易摔跤的地方，就故意摔一次，看看是什么样子。
-# 最后花几十秒训练一个能叫出物体名字的网络，再问它一道从没教过的题。
+# 最后用不到一分钟训练一个能叫出物体名字的网络，再问它一道从没教过的题。
 #
-# 读完大约半小时，全部代码跑完不到一分钟。
+# 核心部分大约读三十分钟，标着“选读”的两节和练习另算；全部代码跑完不到一分钟。
 #
-# **课程位置：** 00 从这里开始 → **00a 像素、词、向量** → 00b 注意力 → 00c 很小的语言模型 → 01 CLIP 损失 → …
+# **课程位置：** 00 从这里开始 → **00a 像素、词、向量** → 00b 注意力 → 01 CLIP 损失 → …（00c 很小的语言模型即将推出，读 04 之前再看）
 
 # %% [markdown] lang="en"
 # # 00a Pixels, words, vectors: how do a picture and a sentence become numbers?
@@ -31,9 +31,9 @@
 # model just never gets good. In this chapter we walk from the pixel to the loss, and wherever people fall we fall on purpose, to see what it
 # looks like. At the end we train a network that names things, in well under a minute, and ask it something it was never taught.
 #
-# Reading takes half an hour, running everything less than a minute.
+# Reading the core takes about half an hour, running everything less than a minute; two sections marked optional, and the exercises, come on top.
 #
-# **Where we are:** 00 start here → **00a pixels, words, vectors** → 00b attention → 00c a tiny language model → 01 the CLIP loss → …
+# **Where we are:** 00 start here → **00a pixels, words, vectors** → 00b attention → 01 the CLIP loss → … (00c, a tiny language model, is coming; needed before 04)
 
 # %% [markdown] lang="zh"
 # **先回忆三个问题**（来自第 00 章）
@@ -44,7 +44,7 @@
 #
 # <details><summary>答案</summary>
 #
-# 1. 批、通道、高、宽。
+# 1. 批次、通道、高、宽。
 # 2. 形状对了，画面毁了：`reshape` 只换一种数法，不换轴。
 # 3. 形状与颜色的组合。每种形状、每种颜色单独都见过。
 #
@@ -55,7 +55,7 @@
 #
 # 1. What are the four axes of a batch of images in PyTorch, in order?
 # 2. What happens when CHW is given the shape of HWC by `reshape`?
-# 3. What is it that training has never shown of the scenes in the split `compositional`?
+# 3. What do the scenes of the split `compositional` hold that training has never shown?
 #
 # <details><summary>Answers</summary>
 #
@@ -114,12 +114,12 @@ print(images.shape, images.dtype)
 print(images[0, 0, :4, :8])
 
 # %% [markdown] lang="zh"
-# 四根轴是批、通道、高、宽（CHW）。每个数是 `uint8`：0 到 255 的整数，一个数一个字节，省内存。
+# 四根轴是批次、通道、高、宽（后三根就是 CHW）。每个数是 `uint8`：0 到 255 的整数，一个数一个字节，省内存。
 #
 # 省内存的代价是不能拿来算。先猜：`uint8` 的 200 加 100，等于多少？
 
 # %% [markdown] lang="en"
-# The axes are batch, channel, height, width (CHW). Every number is a `uint8`, a whole number from 0 to 255 in one byte, which saves memory.
+# The axes are batch, channel, height, width (the last three are CHW). Every number is a `uint8`, a whole number from 0 to 255 in one byte, which saves memory.
 #
 # The price is that one cannot calculate with it. Guess first: what is 200 plus 100 in `uint8`?
 
@@ -185,7 +185,7 @@ print("            deviations 1", bool(((standard.std(dim=(0, 2, 3)) - 1).abs() 
 #
 # 公开的模型各有一组固定的平均值和标准差，用错了也不报错，只是分数低一些。拿到一个模型，先问它要的是 0–255、0–1，还是标准化之后的像素。
 #
-# 我们的小模型收 0–1 的像素，标准化交给网络里的批归一化层。
+# 第 00、00b、01 章的模型收 `uint8`，这些事都在里面做；这一章的网络收 0–1 的像素，好让你看见这一步，标准化交给里面的批归一化层。
 
 # %% [markdown] lang="en"
 # The two `None` in `mean[:, None, None]` line things up: the channel stands before height and width, so three numbers have to be spread along the
@@ -194,7 +194,8 @@ print("            deviations 1", bool(((standard.std(dim=(0, 2, 3)) - 1).abs() 
 # Each published model has its own fixed means and deviations. The wrong ones raise no error, they only cost points. Ask of every model: does it
 # want 0–255, 0–1, or standardised pixels?
 #
-# Our small models take pixels from 0 to 1 and leave the rest to a batch norm inside.
+# The models of chapters 00, 00b and 01 take `uint8` and do all this inside. The one of this chapter takes pixels from 0 to 1, so that you see the step, and
+# leaves the rest to a batch norm.
 
 # %% [markdown] lang="zh"
 # ## 2 图像块：把图切成“词”
@@ -356,7 +357,7 @@ print(by_character)
 # **子词**取中间：常见的词整个算一片，少见的词拆成几片。怎么决定拆法？**字节对编码**（byte-pair encoding，BPE）的答案简单得出奇：
 # 从字符开始，数一数哪两片最常挨在一起，把它们粘成一片；再数，再粘，直到词表够大。
 #
-# 第一步自己数。先按空格和标点切开（中文就是两个标点之间的一整段），再数每一对相邻的字符：
+# 第一步自己数。先按空格和标点切开（空格跟着后面的词；中文没有空格，就是两个标点之间的一整段），再数每一对相邻的字符：
 
 # %% [markdown] lang="en"
 # One sentence, short in words and long in characters. Words have a great fault: a real language has no end of them, and there are new ones every day.
@@ -366,8 +367,8 @@ print(by_character)
 # surprisingly simple: begin with characters, count which two pieces stand side by side most often, glue them into one piece; count again, glue again, until the vocabulary is
 # large enough.
 #
-# We do the first count ourselves. Texts are first cut at spaces and marks (in Chinese, into whole runs between two marks); then we count every pair of
-# neighbours:
+# We do the first count ourselves. Texts are first cut at spaces and punctuation (Chinese, which has no spaces, into whole runs between two punctuation marks), and a space stays with the
+# word behind it; then we count every pair of neighbours:
 
 # %%
 words = Counter(word for text in english + chinese for word in re.findall(WORD, text))
@@ -383,7 +384,7 @@ for pair, times in pairs.most_common(3):
 # 冠军是“一”和“个”：每个物体前面都有一个“一个”。粘上它，就是第一次合并。软件包的 `SubwordTokenizer` 把这件事重复到词表有 150 片，中英文一起学，一秒左右：
 
 # %% [markdown] lang="en"
-# The winner is the Chinese pair for "one" and its counter, which stand before every object. Gluing them is the first merge. `SubwordTokenizer` of the package repeats this
+# The winner is the pair of Chinese characters for "one" and its measure word, which stands before every object as "a" does in English. Gluing them is the first merge. `SubwordTokenizer` of the package repeats this
 # until there are 150 pieces, in both languages at once, in about a second:
 
 # %%
@@ -402,7 +403,7 @@ print("Chinese:", [piece for piece in glued if not piece.isascii()][:12])
 # 三种切法切同一句话：
 
 # %% [markdown] lang="en"
-# English first gets `ar` and `ll`, later ` small` and ` large` (the space in front is part of the piece, so that nothing is lost in gluing them back).
+# English gets short pieces first, such as `ar` and `ll`, then ` small` and ` large` (the space in front is part of the piece, so nothing is lost in gluing them back).
 #
 # Chinese holds a surprise: several of these pieces are no words at all. One joins the last character of every colour to the word for large. BPE knows nothing of meaning,
 # it only counts, and those two stand side by side in every large object. The package's pieces equal those of the public library `tokenizers` (a test
@@ -598,14 +599,14 @@ with plots.figure(5.4, 3) as (_, [axes]):
     axes.legend()
 
 # %% [markdown] lang="zh"
-# 正好是 $1/\sqrt{d}$。宽 4 时，随机也常有 0.5；宽 1000 时，0.3 差不多是随机的十倍，非常像了。
+# 正好是 $1/\sqrt{d}$，$d$ 是宽度。宽 4 时，随机也常有 0.5；宽 1000 时，0.3 差不多是随机的十倍，非常像了。
 #
-# 反过来说，宽的向量之间，余弦都挤在 0 附近，差别很小。要用它们做选择题，得先放大：CLIP 的**温度**管的就是这件事，第 01 章见。
+# 反过来说，随机的宽向量之间，余弦都挤在 0 附近，差别很小。要用它们做选择题，得先放大：CLIP 的**温度**管的就是这件事，第 01 章见。
 
 # %% [markdown] lang="en"
-# Just $1/\sqrt{d}$. At width 4 chance often gives 0.5; at width 1,000 a cosine of 0.3 is about ten times what chance gives, and means very much alike.
+# Just $1/\sqrt{d}$, where $d$ is the width. At width 4 chance often gives 0.5; at width 1,000 a cosine of 0.3 is about ten times what chance gives, and means very much alike.
 #
-# The other side of it: between wide vectors all cosines crowd around 0 and differ little. To answer questions with them one has to enlarge them first. That is what the **temperature** of CLIP is for, in chapter 01.
+# The other side of it: between wide random vectors all cosines crowd around 0 and differ little. To answer questions with them one has to enlarge them first. That is what the **temperature** of CLIP is for, in chapter 01.
 
 # %% [markdown] lang="zh"
 # ## 5 从分数到损失
@@ -653,9 +654,11 @@ for scores in ([2.0, 1.0, 0.0], [200.0, 100.0, 0.0], [-200.0, -201.0, -202.0]):
     print(f"{scores}   naive {naive:.3f}   stable {stable:.3f}   torch {x.logsumexp(0):.3f}")
 
 # %% [markdown] lang="zh"
-# 分数大了，指数溢出成 `inf`；分数太小，全成了 0，对数是 `-inf`。先减去最大的分数 $m$，最后再加回来，结果不变，最大的指数却正好是 1：
+# 分数大了，指数溢出成 `inf`；分数负得太多，指数全成了 0，对数是 `-inf`。先减去最大的分数 $m$，最后再加回来，结果不变，最大的指数却正好是 1：
 #
 # $$\log\sum_j e^{L_j} = m + \log\sum_j e^{L_j-m}$$
+#
+# softmax 也一样：给每个分数加上或减去同一个数，分子分母一起缩放，概率不变。
 #
 # 所以别自己写 `softmax(...).log()`，用 `log_softmax`、`cross_entropy`，它们里面就是这样算的。
 #
@@ -664,9 +667,11 @@ for scores in ([2.0, 1.0, 0.0], [200.0, 100.0, 0.0], [-200.0, -201.0, -202.0]):
 # **交叉熵**（cross entropy）是正确选项概率的负对数。展开就是 log-sum-exp 减去正确选项的分数：
 
 # %% [markdown] lang="en"
-# Large scores overflow to `inf`; very small ones all become 0, whose logarithm is `-inf`. Take away the largest score $m$ and add it back: the result is the same, and the largest exponential is exactly 1:
+# Large scores overflow to `inf`; the exponentials of very negative ones all become 0, whose logarithm is `-inf`. Take away the largest score $m$ and add it back: the result is the same, and the largest exponential is exactly 1:
 #
 # $$\log\sum_j e^{L_j} = m + \log\sum_j e^{L_j-m}$$
+#
+# The same holds for softmax: one number added to or taken from every score scales top and bottom alike, and no probability changes.
 #
 # So do not write `softmax(...).log()`; use `log_softmax` or `cross_entropy`, which do this inside.
 #
@@ -776,10 +781,10 @@ print(f"cross entropy {lacking:.3f} nats = {lacking / math.log(2):.2f} bits")
 assert score > 95 and lacking < 0.3, "the training went wrong: above 95% and below 0.3 nats are expected"
 
 # %% [markdown] lang="zh"
-# 超过 95%，瞎猜只有 2%。它错在哪里？看几张，上面是正确的名字，下面是它说的：
+# 超过 95%，瞎猜只有 2%。它错在哪里？看几张，图上方先是考题编号和正确的名字，再是它说的：
 
 # %% [markdown] lang="en"
-# Above 95%, where guessing gets 2%. Where is it wrong? Look at some: the right name on top, below it what the network said:
+# Above 95%, where guessing gets 2%. Where is it wrong? Look at some: above each its number in the exam and the right name, then what the network said:
 
 # %% tags=["live"]
 #| alt-zh: 五张认错的图，标题先写正确的名字，再写网络说的名字；颜色大多相同，形状不同
@@ -849,7 +854,7 @@ assert one_id[0] <= 1 and one_id[2] > 90 and new_probability.mean() > 0.6
 # %% [markdown] lang="zh"
 # 几乎一个都不对（至多 1%），比瞎猜还差。原因不神秘：红色圆形的编号从来不是目标，训练只教过它“这个编号永远不要选”。
 #
-# 看它说了什么：颜色对九成以上，形状几乎全错。名单里没有红色圆形，它就选一个红色的别的东西，还很有把握：平均给出六成以上的概率。
+# 看它说了什么：颜色对九成以上，形状几乎全错。“红色圆形”这个编号它从来不选，就选一个红色的别的东西，还很有把握：平均给出六成以上的概率。
 # 对它来说，48 个编号是 48 个互不相干的名字；“红色圆形”和“红色方形”有一半相同，编号里看不出来。
 #
 # 那就给两个答案：一个选形状（6 选 1），一个选颜色（8 选 1），损失是两个交叉熵之和。网络、图、步数都不变，只换最后一层。**再猜一次**：这回没见过的组合能对多少？
@@ -857,7 +862,7 @@ assert one_id[0] <= 1 and one_id[2] > 90 and new_probability.mean() > 0.6
 # %% [markdown] lang="en"
 # Next to none (1% at most), which is worse than guessing. There is no mystery: the id of *red circle* was never a target, and all that training taught about it is never to choose it.
 #
-# Look at what it says: the colour is right in more than nine of ten, the shape hardly ever. There is no red circle on its list, so it takes some other red thing, and is quite sure of it: the mean probability is above 60%. To
+# Look at what it says: the colour is right in more than nine of ten, the shape hardly ever. It has learnt never to choose the id of *red circle*, so it takes some other red thing, and is quite sure of it: the mean probability is above 60%. To
 # the network 48 ids are 48 unrelated names; that red circles and red squares share a half cannot be seen from an id.
 #
 # So let us give two answers, one choosing a shape (of 6) and one a colour (of 8), with the sum of two cross entropies as the loss. Network, pictures and steps stay; only the last layer changes. **Guess again**: how many of the never-seen
@@ -930,7 +935,7 @@ for name in ("one_id", "two_ids"):
 # 模型在新图上还缺多少，交叉熵已经说了，除以 $\ln 2$ 就是比特；两者一减，就是它**从图里传过来**的。这门课每章往账本里记一行；第 00 章的颜色基线也在里面，粗体是这一章：
 
 # %% [markdown] lang="en"
-# ## 7 The ledger of bits
+# ## 7 The bit ledger
 #
 # Only a generated world knows how much information it holds. In training an object is one of 40 pairs, all equally likely, so there are $\log_2 40 = 5.3$ bits in a name. How much the model still lacks on new pictures is its cross
 # entropy, divided by $\ln 2$ to make bits; what is left is what it **carries over from the picture**. Each chapter of this course adds a line to this ledger. The colour baseline of chapter 00 is in it too; the line in bold is this chapter's:
@@ -939,7 +944,7 @@ for name in ("one_id", "two_ids"):
 plots.bit_ledger("00a")
 
 # %% [markdown] lang="zh"
-# 5.3 比特里，丢的不到半个。“语言自带”的 0.3 是 $\log_2 48 - \log_2 40$：不看图，只听名字，也能知道有 8 个名字从不出现。
+# 5.3 比特里，丢的不到半比特。“语言自带”的 0.3 是 $\log_2 48 - \log_2 40$：不看图，只听名字，也能知道有 8 个名字从不出现。
 
 # %% [markdown] lang="en"
 # Of 5.3 bits less than half a bit is lost. The 0.3 "from language alone" is $\log_2 48 - \log_2 40$: without any picture, the names alone tell that 8 of them never occur.
@@ -1005,7 +1010,7 @@ for label, scores in (("48 names", torch.zeros(48)), ("2 names", torch.zeros(2))
 # <details><summary>答案</summary>
 #
 # $\ln 48 \approx 3.871$，$\ln 2 \approx 0.693$。颜色知道了，还剩 6 种形状：$\ln 6 \approx 1.792$，省下的正好是 $\ln 8$。
-# 损失 0.693 在两个名字里等于瞎猜，在 48 个里已经把范围缩小到了两个：看损失，先问有几个选项。
+# 损失 0.693 在两个名字里等于瞎猜，在 48 个里却相当于只剩两个拿不准：看损失，先问有几个选项。
 #
 # </details>
 
@@ -1013,7 +1018,7 @@ for label, scores in (("48 names", torch.zeros(48)), ("2 names", torch.zeros(2))
 # <details><summary>Answer</summary>
 #
 # $\ln 48 \approx 3.871$ and $\ln 2 \approx 0.693$. With the colour known 6 shapes are left: $\ln 6 \approx 1.792$, and what was saved is exactly $\ln 8$.
-# A loss of 0.693 is guessing between two names, but among 48 it means that all but two are ruled out: before you judge a loss, ask how many options there are.
+# A loss of 0.693 is guessing between two names, but among 48 it is as good as ruling out all but two: before you judge a loss, ask how many options there are.
 #
 # </details>
 
@@ -1174,8 +1179,8 @@ check("cosine_matrix", cosine_matrix)
 # 程序里藏着一个毛病。找到它，改好。函数要返回每一步的损失（一个列表）；检查会用你的函数训练一次，几秒钟，再拿没见过的图考它。
 
 # %% [markdown] lang="en"
-# **🔧 Repair a training run (15 min)** The code below teaches a small model to tell pictures apart: each shows one object, of 48 kinds (6 shapes × 8 colours). It runs
-# smoothly and never complains, yet the loss hardly falls, and after four hundred steps three new pictures in ten are told right. Model, data and number of steps are fine:
+# **🔧 Repair a training run (15 min)** The code below teaches a small model to name pictures: each shows one object, of 48 kinds (6 shapes × 8 colours). It runs
+# smoothly and never complains, yet the loss hardly falls, and after four hundred steps three new pictures in ten are named rightly. Model, data and number of steps are fine:
 # the same model in as many steps can reach eight in ten and more. One fault is hidden in the code. Find and mend it. Keep returning the loss of every step in a list; the
 # check trains with your function for a few seconds and then asks about new pictures.
 
@@ -1234,14 +1239,14 @@ check("train_classifier", train_classifier)
 # | conclusion | the best score only | mean and spread | how much shape and colour changed, and what did not work |
 
 # %% [markdown] lang="zh"
-# ## 8 这个玩具世界藏起了什么
+# ## 8 选读：这个玩具世界藏起了什么
 #
 # **“每张图有一个正确的名字”**，在这里成立，在真实照片上不成立。一张猫的照片，叫“猫”“动物”“橘猫”“宠物”都对；而名单再长，也总有名单之外的东西。
 #
 # 可 softmax 不会说“都不是”：48 个概率加起来必须是 1。拿几张真实照片（软件包自带，缩到 64 像素）问它：
 
 # %% [markdown] lang="en"
-# ## 8 What the toy hides
+# ## 8 Optional: what the toy hides
 #
 # *Every picture has one right name*: true here, false of real photographs. A photograph of a cat is rightly called cat, animal, ginger cat or pet; and however long a list of names is, there is always something that is not on it.
 #
@@ -1271,7 +1276,7 @@ assert sure.max() > 0.4
 # Two more things are hidden: our texts have some sixty characters where real ones have well over a hundred thousand, and our captions hold no misspelling and no third language.
 
 # %% [markdown] lang="zh"
-# ## 9 真正的规模
+# ## 9 选读：真正的规模
 #
 # | | 这一章 | 公开的模型 |
 # |---|---|---|
@@ -1286,7 +1291,7 @@ assert sure.max() > 0.4
 # CLIP 的词表从英文学来，一个汉字是三个字节，往往被拆成几片。Chinese-CLIP（Yang 等，2022）的文本塔因此换成了按字切的中文 RoBERTa。
 
 # %% [markdown] lang="en"
-# ## 9 At full scale
+# ## 9 Optional: at full scale
 #
 # | | this chapter | published models |
 # |---|---|---|
@@ -1298,7 +1303,8 @@ assert sure.max() > 0.4
 # | unknown characters | an error | none, as gluing starts from bytes (GPT-2, CLIP); `[UNK]` in BERT |
 # | length of a text | padded to the longest | CLIP: padded to 77 ids |
 #
-# CLIP's vocabulary was learnt from English; a Chinese character is three bytes and often falls apart into several pieces. Chinese-CLIP (Yang et al. 2022) has a Chinese RoBERTa, which cuts into characters, for its text tower instead.
+# CLIP's vocabulary was learnt from English; a Chinese character is three bytes and often falls apart into several pieces. Chinese-CLIP (Yang et al. 2022) therefore reads text with
+# another model, a Chinese RoBERTa, whose tokenizer cuts into single characters.
 
 # %% [markdown] lang="zh"
 # ## 10 小结
@@ -1345,12 +1351,12 @@ assert sure.max() > 0.4
 # | "it knows red and it knows circles, so it knows red circles" | not until that is measured |
 
 # %% [markdown] lang="zh"
-# **五道小题**
+# **小测：五道题**
 #
 # 1. `uint8` 的 10 减 20 是多少？
 # 2. 224 × 224 的图切成 32 像素的块，有几块？每块几个数？等价的卷积，核和步长各是多少？
-# 3. 词表有 1000 个词，还没训练的模型，交叉熵大约多少？
-# 4. 宽 256 的两个向量，余弦 0.2，像还是不像？
+# 3. 从 1000 个词里选一个的模型，还没训练，交叉熵大约多少？
+# 4. 宽 256 的两个向量，余弦 0.2，比随机的两个更像吗？
 # 5. 为什么一个编号的网络在没见过的组合上，连瞎猜的 2% 都拿不到？
 #
 # <details><summary>答案</summary>
@@ -1358,7 +1364,7 @@ assert sure.max() > 0.4
 # 1. 246：−10 + 256。
 # 2. 7 × 7 = 49 块；3 × 32 × 32 = 3072 个数；核 32、步长 32。
 # 3. $\ln 1000 \approx 6.9$。
-# 4. 随机的典型大小是 $1/\sqrt{256} = 0.06$，0.2 是它的三倍多，算像。
+# 4. 随机的典型大小是 $1/\sqrt{256} = 0.06$，0.2 是它的三倍多，所以更像。
 # 5. 那 8 个编号从没当过目标，训练只教它永远别选；瞎猜至少不偏心。
 #
 # </details>
@@ -1368,8 +1374,8 @@ assert sure.max() > 0.4
 #
 # 1. What is 10 minus 20 in `uint8`?
 # 2. A picture of 224 × 224 is cut into patches of 32 pixels. How many are there, of how many numbers? What are kernel and stride of the equal convolution?
-# 3. There are 1,000 words in the vocabulary. What is the cross entropy of an untrained model, about?
-# 4. Two vectors of width 256 have a cosine of 0.2. Are they alike?
+# 3. A model chooses one of 1,000 words. What is its cross entropy before training, about?
+# 4. Two vectors of width 256 have a cosine of 0.2. Are they more alike than chance makes them?
 # 5. Why does the network with one id not even get the 2% of guessing on never-seen pairs?
 #
 # <details><summary>Answers</summary>
@@ -1377,7 +1383,7 @@ assert sure.max() > 0.4
 # 1. 246, which is −10 + 256.
 # 2. 7 × 7 = 49 patches; 3 × 32 × 32 = 3,072 numbers; kernel 32, stride 32.
 # 3. $\ln 1000 \approx 6.9$.
-# 4. By chance the typical size is $1/\sqrt{256} = 0.06$; 0.2 is more than three times that, so they are.
+# 4. Yes. By chance the typical size is $1/\sqrt{256} = 0.06$, and 0.2 is more than three times that.
 # 5. Those 8 ids were never a target, and training taught only never to choose them; guessing at least has no prejudice.
 #
 # </details>

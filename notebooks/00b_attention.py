@@ -17,9 +17,9 @@
 # 模型手里只有一排向量：一个向量是问题里的词，其余的向量是图像块。词不知道图里有什么，图像块不知道问的是哪里。
 # 总得有谁去看谁一眼。这一眼，就是**注意力**（attention）。
 #
-# 这一章，我们亲手写出注意力，看它在哪里会错，证明它不偷看未来，再训练一个会“看一眼”的小模型。大约三十分钟。
+# 这一章，我们亲手写出注意力，看它在哪里会错，证明它不偷看未来，再训练一个会“看一眼”的小模型。核心部分大约读三十分钟，标着“选读”的几节和练习另算。
 #
-# **课程位置：** 00 从这里开始 → 00a 像素、词、向量 → **00b 注意力** → 01 CLIP 损失（读 04 之前，先读 00c）
+# **课程位置：** 00 从这里开始 → 00a 像素、词、向量 → **00b 注意力** → 01 CLIP 损失 → …（00c 很小的语言模型即将推出，读 04 之前再看）
 
 # %% [markdown] lang="en"
 # # 00b Attention: how does one vector look at others?
@@ -29,10 +29,10 @@
 # A model holds nothing but a row of vectors: one is the word of the question, the others are patches of the picture. The word does not know what is in the
 # picture, the patches do not know which place is asked about. Someone has to look at someone. That glance is **attention**.
 #
-# In this chapter we write attention by hand, see where it goes wrong, prove that it does not peek into the future, and train a small model that glances. It takes
-# about thirty minutes.
+# In this chapter we write attention by hand, see where it goes wrong, prove that it does not peek into the future, and train a small model that glances. Reading takes
+# about half an hour, without the exercises and the sections marked optional.
 #
-# **Where we are:** 00 start here → 00a pixels, words, vectors → **00b attention** → 01 the CLIP loss (read 00c before 04)
+# **Where we are:** 00 start here → 00a pixels, words, vectors → **00b attention** → 01 the CLIP loss → … (00c, a tiny language model, is coming; needed before 04)
 
 # %% [markdown] lang="zh"
 # **先回忆三个问题**（前两个来自 00a，第三个来自 00）
@@ -172,13 +172,15 @@ for name, query in (("left ", [4.0, 0.0]), ("right", [-4.0, 0.0]), ("all  ", [0.
 # %% [markdown] lang="zh"
 # 查询指向左边，得到的几乎就是左边的橙色；指向右边，得到绿色；查询是零，三个分数相同，得到的就是普通的平均。
 #
-# 循环看得懂，但慢。所有查询可以一起算：一次矩阵乘法得到全部分数，再一次得到全部加权平均。`einsum` 把哪根轴对哪根轴写得清清楚楚：
+# 循环看得懂，但慢。所有查询可以一起算：一次矩阵乘法得到全部分数，再一次得到全部加权平均。
+# `einsum` 把哪根轴对哪根轴写得清清楚楚：逗号两边是两个输入的轴，箭头右边是结果的轴；同名的轴对齐相乘，箭头右边没有的轴（第一行里的 `d`）就求和：
 
 # %% [markdown] lang="en"
 # A query that points left sees almost pure orange; one that points right sees green; with a query of zeros all scores are equal, and the result is the plain mean.
 #
 # The loop is easy to read, but slow. All queries can be served at once: one matrix product gives all scores, another all weighted means. `einsum` spells out which
-# axis meets which:
+# axis meets which: on both sides of the comma stand the axes of the two inputs, right of the arrow those of the result; axes of one name are multiplied entry by entry, and an axis
+# missing on the right (`d` in the first line) is summed over:
 
 
 # %%
@@ -202,15 +204,20 @@ with torch.no_grad():
     print("by hand = package:", difference(layer.out(matrices), layer(tokens)) < 1e-6)
 
 # %% [markdown] lang="zh"
-# 循环、矩阵和软件包的 `Attention`，三者相等（差别不到百万分之一，只是浮点舍入）。
+# 循环、矩阵和软件包的 `Attention`，三者相等（差别不到百万分之一，只是浮点舍入）。写成一行公式，$Q$、$K$、$V$ 的每一行是一个查询、键、值：
 #
-# 查询、键、值都来自同一排词元，这叫**自注意力**（self-attention）。三个线性层是学出来的：训练决定每个词元找什么、亮出什么、交出什么。
+# $$\text{attention}(Q, K, V) = \mathrm{softmax}\left(\frac{QK^\top}{\sqrt{d}}\right)V$$
+#
+# 查询、键、值都来自同一排词元，这叫**自注意力**（self-attention）。三个线性层是学出来的：训练决定每个词元找什么、亮出什么、交出什么。还有第四个线性层 `out`，把看到的再变换一次，才交出去。
 
 # %% [markdown] lang="en"
-# The loop, the matrices and the package's `Attention` agree (to less than a millionth, which is rounding).
+# The loop, the matrices and the package's `Attention` agree (to less than a millionth, which is rounding). On one line, with the queries as the rows of $Q$, the keys of $K$
+# and the values of $V$:
+#
+# $$\text{attention}(Q, K, V) = \mathrm{softmax}\left(\frac{QK^\top}{\sqrt{d}}\right)V$$
 #
 # Queries, keys and values all come from the same row of tokens: this is **self-attention**. The three linear layers are learnt. Training decides what each token looks for,
-# what it shows, and what it hands over.
+# what it shows, and what it hands over. A fourth one, `out`, transforms what was seen before it leaves.
 
 # %% [markdown] lang="zh"
 # ### 为什么要除以 √d？
@@ -301,7 +308,7 @@ for positions in (False, True):
 # %% [markdown] lang="zh"
 # 没有位置，输出**一模一样**（只差舍入）。不是差不多，是同一个数。
 #
-# 道理就在公式里：加权平均是一个和，和不在乎先加谁。键和值怎么一起换位，和都不变。
+# 道理就在公式里：加权平均是一个和，和不在乎先加谁。键和值怎么一起换位，和都不变。所以每个词元自己的输出不变，次序换了，输出只是跟着换位。
 # 图成了一袋碎片，“左上角”根本无从说起。
 #
 # 有了位置嵌入，每一块除了说“我是橙色”，还会说“我在第 2 行第 3 列”，查询才有得可找。
@@ -309,8 +316,8 @@ for positions in (False, True):
 # %% [markdown] lang="en"
 # Without positions the output is **identical**, up to rounding. Not similar: the same numbers.
 #
-# The formula says why. A weighted mean is a sum, and a sum does not care who is added first. However keys and values change places together, it stays the same. The
-# picture has become a bag of scraps, and "top left" means nothing.
+# The formula says why. A weighted mean is a sum, and a sum does not care who is added first. However keys and values change places together, it stays the same. So
+# each token keeps its own output wherever it stands, and in a new order the outputs come in that new order. The picture has become a bag of scraps, and "top left" means nothing.
 #
 # With position embeddings a patch says not only "I am orange" but also "I am in row 2, column 3", and a query has something to look for.
 
@@ -349,19 +356,20 @@ print("without a mask, the same as unpadded:", difference(unmasked, right) < 1e-
 print("with padding_mask:                   ", difference(masked, right) < 1e-6)
 
 # %% [markdown] lang="zh"
-# 不加掩码，PAD 也分走了注意力，同一句话补得越长，结果就越偏。加上**填充掩码**（padding mask），补多少都一样。
+# 不加掩码，PAD 也分走了注意力，同一句话补得越长，分走的就越多。加上**填充掩码**（padding mask），补多少都一样。
 #
 # ### 掩码放在 softmax 之前
 #
-# “不许看”就是权重为零。最顺手的写法，是算完 softmax 再乘以掩码。看看每一行的和：
+# “不许看”就是权重为零。最顺手的写法，是算完 softmax 再乘以掩码。看看每一行的和（为了简短，`x` 同时当查询、键和值）：
 
 # %% [markdown] lang="en"
-# Without a mask PAD takes its share of the attention, and the longer the padding, the further off the result. With the **padding mask** it does not matter how much is filled
+# Without a mask PAD takes its share of the attention, and the longer the padding, the larger the share. With the **padding mask** it does not matter how much is filled
 # up.
 #
 # ### The mask goes before the softmax
 #
-# "May not look" means a weight of zero. What comes to mind first is to multiply by the mask after the softmax. Look at the sum of each row:
+# "May not look" means a weight of zero. What comes to mind first is to multiply by the mask after the softmax. Look at the sum of each row (to keep it short,
+# `x` is query, key and value at once):
 
 
 # %%
@@ -386,30 +394,30 @@ for when in ("after", "before"):
 # %% [markdown] lang="zh"
 # 打印出来的是**因果掩码**（causal mask）：一行是一个查询，一列是一个键，第 $t$ 行只能看 0 到 $t$。
 #
-# 在 softmax 之后乘，各行的和不再是 1：先把一部分注意力分给了不该看的词元，再扔掉，词元就被白白缩小了。
+# 在 softmax 之后乘，除了什么都能看的最后一行，各行的和都不到 1（有两行差得太少，舍入成了 1.00）：先把一部分注意力分给了不该看的词元，再扔掉，词元就被白白缩小了。
 # 正确的写法，是在 softmax 之前把分数设成 $-\infty$：$e^{-\infty}=0$，剩下的自动分完 1。
 
 # %% [markdown] lang="en"
 # What was printed first is the **causal mask**: a row is a query, a column a key, and row $t$ may look at 0 to $t$.
 #
-# Multiplied after the softmax, rows no longer sum to 1: some attention was given to tokens that should not be seen and then thrown away, so the result shrinks. The right way sets
+# Multiplied after the softmax, rows no longer sum to 1, but for the last, which may look at everything (two fall short by so little that 1.00 is printed): some attention was given to tokens that should not be seen and then thrown away, so the result shrinks. The right way sets
 # the scores to $-\infty$ before the softmax: $e^{-\infty}=0$, and what is left shares the whole 1.
 
 # %% [markdown] lang="zh"
 # ### 用梯度证明：没有偷看未来
 #
 # 行和不是 1，还只是小毛病。更糟的是：未来还在漏。怎么证明漏没漏？不靠眼睛看代码，靠求导：
-# 如果第 $t$ 个输出对后面每个输入的梯度都**正好**是零，那些输入怎么变，它都不会动。
+# 如果第 $t$ 个输出对后面每个输入的梯度都**正好**是零，那些输入就牵不动它。（输入是随机的，碰巧正好为零是不会有的。）
 #
-# 下图每格是一个梯度的大小。对角线右上方就是未来：
+# `jacobian` 一次求出每个输出对每个输入的梯度。下图每格是一个梯度的大小。对角线右上方就是未来：
 
 # %% [markdown] lang="en"
 # ### Proof by gradient: no peeking into the future
 #
 # Sums other than 1 are only a small defect. Worse, the future still leaks. How to prove it, or prove the opposite? Not by reading the code but by differentiating: if the gradient of output
-# $t$ with respect to every later input is **exactly** zero, nothing done to those inputs can move it.
+# $t$ with respect to every later input is **exactly** zero, those inputs cannot move it. (The inputs are random: an exact zero does not come about by chance.)
 #
-# Each cell below is the size of one gradient. The future is above the diagonal:
+# `jacobian` gives the gradient of every output with respect to every input at once. Each cell below is the size of one gradient. The future is above the diagonal:
 
 # %%
 #| alt-zh: 三张 6 乘 6 的梯度图。不加掩码：处处不为零；softmax 之后乘掩码：对角线右上方仍不为零；softmax 之前加掩码：右上方全是空白，剩下一个下三角
@@ -426,7 +434,7 @@ with plots.figure(9, 2.9, columns=3) as (_, axes):
 
 # %% [markdown] lang="zh"
 # 零画成空白。左图处处有梯度。中图的右上角**没有**空掉：softmax 的分母里还有未来的分数，乘以零的是分子。
-# 右图的右上角全空，一个正好为零的下三角，证明完毕。
+# 右图的右上角全空，那里的梯度正好为零，证明完毕。
 #
 # 最后一列说的是反面：过去的梯度不为零，不然一个永远输出零的函数也能“通过”。软件包的 `Attention` 同样经得起这个证明：
 
@@ -475,7 +483,7 @@ with torch.no_grad():
 # %% [markdown] lang="en"
 # The naive version computes $0/0$ and gets `nan`, which one training step later is in every weight. The package's convention: who may see nothing gets nothing, all weights are zero.
 #
-# **True and False exchanged.** Whether True means "may look" or "hide" differs from house to house:
+# **True and False exchanged.** Whether True means "may look" or "hide" differs from library to library:
 #
 # | whose mask | True (or 1) means |
 # |---|---|
@@ -532,22 +540,23 @@ for heads in (1, 4, 12):
 # %% [markdown] lang="zh"
 # 头多了，参数一个没多：同样的四个线性层，只是切开来用。代价是每个头变窄了，12 维的查询能说清的东西比 48 维的少。
 #
-# 那么一整个 Transformer 块有多少参数？它由注意力和**前馈网络**（feed-forward network）组成，后者把每个词元加宽到 $4d$ 再收回 $d$。笔算：
+# 那么一整个 Transformer 块有多少参数？它由注意力和**前馈网络**（feed-forward network）组成，后者对每个词元单独做：加宽到 $4d$，过一个非线性函数（GELU），再收回 $d$。笔算：
 #
 # - 注意力，四个 $d\times d$ 的矩阵：$4d^2$，偏置 $4d$；
 # - 前馈，$d\to 4d\to d$：$8d^2$，偏置 $5d$；
-# - 两个层归一化：$4d$。
+# - 两个层归一化（下一节讲）：$4d$。
 #
 # 一共 $12d^2 + 13d$。和代码对一对，第二行是 ViT-B 的宽度：
 
 # %% [markdown] lang="en"
 # More heads, and not one parameter more: the same four linear layers, used in slices. The price is that a head is narrower; a query of 12 numbers can say less than one of 48.
 #
-# And how many parameters has a whole Transformer block? It is attention and a **feed-forward network**, which widens each token to $4d$ and narrows it back to $d$. By pencil:
+# And how many parameters has a whole Transformer block? It is attention and a **feed-forward network**, which takes each token by itself, widens it to $4d$, applies a nonlinear
+# function (GELU) and narrows it back to $d$. By pencil:
 #
 # - attention, four matrices of $d\times d$: $4d^2$, biases $4d$;
 # - feed-forward, $d\to 4d\to d$: $8d^2$, biases $5d$;
-# - two layer norms: $4d$.
+# - two layer norms (next section): $4d$.
 #
 # In all $12d^2 + 13d$. Compare with the code; the second row is the width of ViT-B:
 
@@ -563,7 +572,7 @@ for width, heads in ((48, 4), (768, 12)):
 # **层归一化**（layer norm）把每个词元调成均值 0、方差 1。放进块里，通常是 $x + f(\mathrm{norm}(x))$，叫**前归一化**（pre-norm）；
 # 2017 年的原版是 $\mathrm{norm}(x + f(x))$，叫**后归一化**（post-norm）。
 #
-# 这两样拿掉，会坏在哪里？叠 24 层，不训练，量三件事：第一层的梯度是最后一层的几倍；出来的词元彼此有多像（余弦）；词元有多长（进去时大约是 8）：
+# 这两样拿掉，会坏在哪里？叠 24 层，不训练，量三件事：第一块的梯度除以最后一块的梯度；出来的词元彼此有多像（余弦）；词元有多长（进去时大约是 8）：
 
 # %% [markdown] lang="en"
 # ## 6 Residual and norm
@@ -571,7 +580,7 @@ for width, heads in ((48, 4), (768, 12)):
 # What a layer does is to *change* a token, not to replace it. So it is written $x + f(x)$, and the way straight through is the **residual** connection. **Layer norm** brings each token to mean 0 and
 # variance 1. In a block it usually stands like this: $x + f(\mathrm{norm}(x))$, called **pre-norm**. The original of 2017 is $\mathrm{norm}(x + f(x))$, called **post-norm**.
 #
-# What breaks without the two? Stack 24 blocks, untrained, and measure three things: how many times the gradient of the last block the first one gets; how much alike the tokens come out (their
+# What breaks without the two? Stack 24 blocks, untrained, and measure three things: the gradient of the first block, divided by that of the last; how much alike the tokens come out (their
 # cosine); and how long they are (about 8 when they go in):
 
 # %%
@@ -645,12 +654,12 @@ with plots.figure(9, 2.8, columns=2) as (_, (left, right)):
 
 # %% [markdown] lang="zh"
 # 前归一化里，直通的路没有人碰，词元越加越长，后面的块说话就越来越轻，梯度也小；后归一化每次都拉回同样的长度，后面的块梯度不减。
-# 这就是 Xiong 等（2020）的发现：后归一化在输出端的梯度大，训练开头要用很小的学习率预热；前归一化省得了这一步。今天的大模型多用前归一化。
+# 这就是 Xiong 等（2020）的发现：后归一化在输出端的梯度大，训练开头要先用很小的学习率**预热**（warm-up）；前归一化省得了这一步。今天的大模型多用前归一化。
 #
 # 软件包的块两种都有。把权重抄给 PyTorch 的 `TransformerEncoderLayer`，看输出是否相等：
 
 # %% [markdown] lang="en"
-# With pre-norm nobody touches the straight way. Tokens grow with every sum, so later blocks weigh less and get less gradient. Post-norm brings the length back each time, and later blocks
+# With pre-norm nothing touches the straight way through. Tokens grow with every sum, so what later blocks add weighs less, and they get less gradient. Post-norm brings the length back each time, and later blocks
 # get as much gradient as the first. That is what Xiong et al. (2020) found: with post-norm gradients near the output are large, and training has to start at a very small learning rate, a
 # warm-up; pre-norm can do without. Most large models of today are pre-norm.
 #
@@ -718,7 +727,7 @@ print(f"{accuracy:.1f}% of {len(exam.colors)} new questions")
 assert accuracy > 85
 
 # %% [markdown] lang="zh"
-# 超过 85%。一个 Transformer 块，几十秒的训练，它就学会了看一眼再回答。
+# 超过 85%。一个 Transformer 块，十几秒的训练，它就学会了看一眼再回答。
 #
 # 功劳是注意力的吗？去掉它试试。两个对照，步数和数据都一样：
 #
@@ -730,7 +739,7 @@ assert accuracy > 85
 # %% [markdown] lang="en"
 # Above 85%. One block and less than a minute of training, and it has learnt to glance before it answers.
 #
-# Is that attention's merit? Take it away and see. Two controls, with the same steps and the same data:
+# Is that thanks to attention? Take it away and see. Two controls, with the same steps and the same data:
 #
 # - `mean`: every token looks at all tokens alike, each with a weight of 1/65;
 # - `no_positions`: attention as before, but no position embeddings.
@@ -815,11 +824,12 @@ assert on_object.mean() > 0.5
 # %% [markdown] lang="zh"
 # 没有人告诉过它哪些像素是物体，只给过颜色作答案。它却把一半以上的注意力放在问到的物体上，而那只是一成左右的图像块。各个头还看得不一样。
 #
-# ### 权重就是理由吗？
+# ### 选读：权重就是理由吗？
 #
 # 这样的图常被拿来说：“模型看了这里，**所以**这样回答。”真是这样，拿掉权重最大的那一块，答案就该变；换一组完全不同的权重，答案也该变。
 #
-# 权重是算出来的，我们可以自己动手改。下面的 `answer_with` 用给定的权重代替模型自己的，别的都不动。先猜：
+# 权重是算出来的，我们可以自己动手改。下面的 `answer_with` 用给定的权重代替模型自己的，别的都不动。
+# （只有一处小差别：词留给自己的那一份，约 2%，也按比例分给图像块，所以第一行的正确率和刚才不完全一样。）先猜：
 #
 # 1. 不许看权重最大的一块（其余按比例补足），正确率掉到多少？随机挡一块呢？
 # 2. 物体碰到的那几块全都不许看呢？
@@ -829,12 +839,12 @@ assert on_object.mean() > 0.5
 # Nobody has ever told it which pixels are the object; it was given colours as answers. Yet more than half of its attention goes to the object asked about, which is about a tenth of the patches. And the heads look in
 # different ways.
 #
-# ### Are weights reasons?
+# ### Optional: are weights reasons?
 #
 # Maps like these are often taken to say: "the model looked here, *therefore* it answered this". If so, taking away the patch with the largest weight should change the answer, and so should a wholly
 # different set of weights.
 #
-# Weights are only numbers on their way, and we can put in our own. `answer_with` below uses the weights it is given instead of the model's and leaves all else alone. Guess first:
+# Weights are only numbers computed on the way, and we can put in our own. `answer_with` below uses the weights it is given instead of the model's and leaves all else alone. Guess first:
 #
 # 1. The patch with the largest weight may not be seen (the others grow to make up 1). How far does the accuracy fall? And with a random patch hidden?
 # 2. And if none of the patches that the object touches may be seen?
@@ -908,7 +918,7 @@ assert right["whole object hidden"] < 30 < 50 < moved["ours: the fullest patch"]
 # %% [markdown] lang="en"
 # ## 8 `requires_grad`, `eval()` and `no_grad()` are three things
 #
-# One old account to settle. The three are often mixed up, as in "I called `eval()`, so the weights are frozen". A word first on **dropout**: in training it sets a random part of the numbers to zero, so
+# One thing remains to be cleared up before you train on your own. These three are often mixed up, as in "I called `eval()`, so the weights are frozen". A word first on **dropout**: in training it sets a random part of the numbers to zero, so
 # that a network does not learn by rote.
 #
 # **★ Predict, then run (2 min)** A layer with dropout follows another layer that is being trained. What does each of `requires_grad_(False)`, `eval()`
@@ -1161,8 +1171,8 @@ from vlmlearn.exercises import check
 check("train_reader", train_reader)
 
 # %% [markdown] lang="zh"
-# **◇ 开放实验：注意力权重是理由吗？（60 分钟）** 热力图常被拿来说明“模型看了这里，所以这样回答”。检验一下：在本章训练好的模型上，用掩码挡住权重最大的那个位置，
-# 答案的概率下降多少？随机挡住一个位置呢？若权重就是理由，前者应当总是大得多。
+# **◇ 开放实验：注意力权重是理由吗？（60 分钟）** 热力图常被拿来说明“模型看了这里，所以这样回答”。检验一下：在本章训练好的模型上，用掩码挡住权重最大的那个位置。
+# 第 7 节数的是答对没有；答案的**概率**下降多少？随机挡住一个位置呢？若权重就是理由，前者应当总是大得多。
 #
 # 先写下预测。再想三件事：挡住要用掩码，不要把向量清零（0 也是一个值，模型没有见过）；有好几层、好几个头时，“权重最大”说的是哪一层、哪个头，或者怎样平均；
 # 权重大的位置常常就是物体所在，那么再加一个对照：随机挡住另一个物体所在的位置。至少用三个随机种子重新训练，每个种子至少 200 个测试样本。
@@ -1176,7 +1186,7 @@ check("train_reader", train_reader)
 
 # %% [markdown] lang="en"
 # **◇ Open lab: are attention weights reasons? (60 min)** Heat maps are often shown to say "the model looked here, hence this answer". Put it to the test: in the model trained in this
-# chapter, hide the place with the largest weight behind a mask. How far does the probability of the answer fall? And if a random place is hidden? If weights were reasons, the first should
+# chapter, hide the place with the largest weight behind a mask. Section 7 counted answers; how far does the *probability* of the answer fall? And if a random place is hidden? If weights were reasons, the first should
 # always be much the larger.
 #
 # Write down a prediction. Then mind three things. Hide by a mask and not by zeroing a vector: zero is a value too, and one that the model has never met. With several layers and heads, say which of them "the
@@ -1190,7 +1200,7 @@ check("train_reader", train_reader)
 # | conclusion | "the heat map looks right" | compares falls in probability, not only changed answers | says where weight and influence disagree, and why, and what did not show |
 
 # %% [markdown] lang="zh"
-# ## 9 玩具世界掩盖了什么
+# ## 9 选读：这个玩具世界藏起了什么
 #
 # 在我们的世界里，图像块自己就露着颜色，一层 Transformer、看一眼就够，注意力图也就落在物体上。
 #
@@ -1199,10 +1209,10 @@ check("train_reader", train_reader)
 # - 叠了十几层之后，第 $p$ 个词元里装的早已不只是第 $p$ 块，权重高不等于那一块像素重要（Abnar 与 Zuidema，2020）。
 # - 大的 ViT 会把很高的注意力压在毫无内容的背景块上，拿它们当草稿纸（Darcet 等，2024）。
 #
-# 还有，我们的问题只有九个词。真实的问题是句子，谁该看哪里，要读懂了才知道。
+# 还有，我们的每个问题只是一个词，一共才九个。真实的问题是句子，谁该看哪里，要读懂了才知道。
 
 # %% [markdown] lang="en"
-# ## 9 What the toy hides
+# ## 9 Optional: what the toy hides
 #
 # In our world a patch wears its colour openly. One block and one glance are enough, and so the attention maps fall on the object.
 #
@@ -1211,10 +1221,10 @@ check("train_reader", train_reader)
 # - After a dozen layers token $p$ holds far more than patch $p$, and a large weight need not mean that those pixels matter (Abnar and Zuidema 2020).
 # - Large ViTs put very high attention on background patches without content, and use them as scratch paper (Darcet et al. 2024).
 #
-# Besides, our questions are nine words. Real questions are sentences, and who should look where is known only once they are understood.
+# Besides, each of our questions is one word, out of nine. Real questions are sentences, and who should look where is known only once they are understood.
 
 # %% [markdown] lang="zh"
-# ## 10 真正的规模
+# ## 10 选读：真正的规模
 #
 # | | 这一章 | ViT-B/16（Dosovitskiy 等，2021） |
 # |---|---|---|
@@ -1227,7 +1237,7 @@ check("train_reader", train_reader)
 # 公式一个字没变，变的是账单。权重表有 $n\times n$ 个数，每层每头一张：
 
 # %% [markdown] lang="en"
-# ## 10 At full scale
+# ## 10 Optional: at full scale
 #
 # | | this chapter | ViT-B/16 (Dosovitskiy et al. 2021) |
 # |---|---|---|
@@ -1309,7 +1319,7 @@ for side in (224, 1024):
 plots.bit_ledger("00b")
 
 # %% [markdown] lang="zh"
-# **五道小题**
+# **小测：五道题**
 #
 # 1. 查询的维数是 64，分数忘了除以 $\sqrt{d}$，softmax 会怎样？
 # 2. 一个没有位置嵌入的模型，能回答“图里有没有红色”吗？能回答“红色在不在左边”吗？
@@ -1358,7 +1368,7 @@ plots.bit_ledger("00b")
 # - Dao 等，2022，[FlashAttention](https://arxiv.org/abs/2205.14135)
 # - Darcet 等，2024，[Vision Transformers Need Registers](https://arxiv.org/abs/2309.16588)
 #
-# **下一章：** 01，哪句话配哪张图？词元会互相看了，接下来让图和句子各自变成一个向量，再去配对。（打算读第 04 章的话，先读 00c：很小的语言模型。）
+# **下一章：** 01，哪句话配哪张图？词元会互相看了，接下来让图和句子各自变成一个向量，再去配对。（打算读第 04 章的话，要先读 00c：很小的语言模型，即将推出。）
 
 # %% [markdown] lang="en"
 # **References**
@@ -1373,4 +1383,4 @@ plots.bit_ledger("00b")
 # - Darcet et al. 2024, [Vision Transformers Need Registers](https://arxiv.org/abs/2309.16588)
 #
 # **Next:** 01, which text goes with which image? Tokens can look at each other now; next a picture and a sentence each become one vector, and look for their partner. (If you mean to read chapter 04, read
-# 00c first: a tiny language model.)
+# 00c first: a tiny language model, coming.)

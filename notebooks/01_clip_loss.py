@@ -18,7 +18,7 @@
 #
 # 这一章，我们写出这个损失，看它在哪里出错，再用大约一分钟训练一个真正的 CLIP，最后逐条检验教科书上的说法。
 #
-# **课程位置：** 00 从这里开始 → 00a、00b 入门 → **01 CLIP 损失** → 02 双编码器的本领 → …
+# **课程位置：** 00 从这里开始 → 00a、00b 入门 → **01 CLIP 损失** → 02 双编码器的本领（即将推出）→ …
 
 # %% [markdown] lang="en"
 # # 01 The CLIP loss: which text goes with which image?
@@ -30,7 +30,7 @@
 # In this chapter we write that loss, see where it breaks, train a real CLIP in about a minute, and then put what textbooks
 # say about it to the test, claim by claim.
 #
-# **Where we are:** 00 start here → 00a, 00b on-ramp → **01 the CLIP loss** → 02 dual encoders at work → …
+# **Where we are:** 00 start here → 00a, 00b on-ramp → **01 the CLIP loss** → 02 dual encoders at work (coming) → …
 
 # %% [markdown] lang="zh"
 # **先回忆三个问题**
@@ -84,7 +84,7 @@ recorded = load_results("01")
 # %% [markdown] lang="zh"
 # ## 1 图和句子怎样相比
 #
-# 下面是测试划分里的八对。图旁的句子就是它自己的描述（caption）。
+# 下面是测试划分里的八对。图下的句子就是它自己的描述（caption）。
 
 # %% [markdown] lang="en"
 # ## 1 How to compare a picture with a sentence
@@ -96,13 +96,13 @@ pairs = caption_pairs(8, split="test", distinct=True)
 plots.picture_grid(pairs.images, pairs.scenes)
 
 # %% [markdown] lang="zh"
-# 像素和词元没法直接比。CLIP 用两座**塔**（tower，也就是两个编码器 encoder）把它们变成同一空间里的向量，这个向量就叫**嵌入**（embedding）：
+# 像素和词元没法直接比。CLIP 用两座**塔**（tower，也就是两个编码器 encoder）把它们变成同一空间里的向量，这个向量也叫**嵌入**（embedding），代码里叫特征（feature）：
 # 图像塔读像素，文本塔读词元编号。两座塔互不相通，只在最后相遇，所以这种结构叫**双编码器**（dual encoder）。
 #
 # 这里的图像塔是一个小卷积网络，文本塔是一个因果 Transformer。细节留给第 02 章，眼下只看输入和输出。
 
 # %% [markdown] lang="en"
-# Pixels and tokens cannot be compared as they are. CLIP turns both into vectors of one space, called **embeddings**, with two
+# Pixels and tokens cannot be compared as they are. CLIP turns both into vectors of one space, called **embeddings** (features in the code), with two
 # **towers** (encoders): one reads pixels, the other token ids. The towers never look at each other and meet only at the
 # end, hence the name **dual encoder**.
 #
@@ -134,11 +134,11 @@ with plots.figure(4.2, 3.2) as (_, [axes]):
     plots.similarity_heatmap(axes, image @ text.T, "before training")
 
 # %% [markdown] lang="zh"
-# 没有训练过的塔什么也不懂，对角线和别处一样。训练的目标就是让对角线亮起来、其余暗下去。
+# 没有训练过的塔什么也不懂，对角线和别处一样。训练的目标就是让对角线亮起来、其余暗下去，也就是让两座塔的空间**对齐**（alignment）。
 
 # %% [markdown] lang="en"
-# Untrained towers know nothing: the diagonal looks like the rest. Training is to light up the diagonal and dim everything
-# else.
+# Untrained towers know nothing: the diagonal looks like the rest. Training should light up the diagonal and dim everything
+# else, that is, bring the spaces of the two towers into **alignment**.
 
 # %% [markdown] lang="zh"
 # ## 2 先写朴素的，再写正确的
@@ -206,16 +206,16 @@ for n in (8, 128, 1024, 32768):
 # %% [markdown] lang="en"
 # ### Where the naive version breaks (1): overflow
 #
-# In a trained CLIP the scale reaches 100. The largest float32 is about $3.4\times10^{38}$, and $e^{88.8}$ is already beyond it.
+# In the published CLIP the scale grew to 100 (ours, trained for a minute, stays well below). The largest float32 is about $3.4\times10^{38}$, and $e^{88.8}$ is already beyond it.
 
 # %%
 aligned = torch.nn.functional.normalize(torch.randn(8, 16), dim=-1)
 for s in (10.0, 80.0, 100.0):
     naive, right = naive_clip_loss(aligned, aligned, s), clip_loss(aligned, aligned, s)
-    print(f"scale {s:5.0f}   naive {naive.item():6.3f}   package {right.item():6.3f}")
+    print(f"scale {s:5.0f}   naive {abs(naive.item()):6.3f}   package {abs(right.item()):6.3f}")
 
 # %% [markdown] lang="zh"
-# 缩放为 100 时，朴素写法得到 `nan`（$\infty/\infty$），一步之后所有权重都会变成 `nan`。正确的写法先减去每行最大的分数 $m$：
+# 缩放为 100 时，朴素写法得到 `nan`（$\infty/\infty$），一步之后所有权重都会变成 `nan`。正确的写法和第 00a 章一样，先减去每行最大的分数 $m$：
 #
 # $$\log\sum_j e^{L_j} = m + \log\sum_j e^{L_j - m}$$
 #
@@ -259,13 +259,15 @@ for n in (512, 1024, 2048):
 # %% [markdown] lang="zh"
 # $N$ 翻倍，整张矩阵的内存翻两番；CLIP 的 $N = 32768$ 时，单是一份矩阵就要 4.3 GB。
 # **流式**（streaming）写法一次只算几行：行的 log-sum-exp 立刻得到，列的则边走边更新当前最大值与总和，反向时再算一遍。
-# 保留的只剩特征和每列两个数，随 $N$ 线性增长；计算途中的临时缓冲是 $N\times$ `chunk_size`。值与梯度都不变：
+# 保留的只剩特征和每列两个数，随 $N$ 线性增长；计算途中的临时缓冲是 $N\times$ `chunk_size`。
+# 重算不一定更慢：$N^2$ 的矩阵放不进处理器的缓存，来回搬运有时比再算一遍还费时间。值与梯度都不变：
 
 # %% [markdown] lang="en"
-# When $N$ doubles, the memory of the whole matrix grows fourfold; at CLIP's $N = 32768$ a single copy takes 4.3 GB.
+# When $N$ doubles, the memory of the whole matrix grows nearly fourfold; at CLIP's $N = 32768$ a single copy takes 4.3 GB.
 # The **streaming** version computes a few rows at a time: a row's log-sum-exp is known at once, a column's is updated on the way, as a
 # running maximum and a running sum, and the backward pass computes the rows again. What is kept is the features and two numbers
-# a column, which grows with $N$; the working buffer is $N\times$ `chunk_size`. Value and gradient stay the same:
+# a column, which grows with $N$; the working buffer is $N\times$ `chunk_size`. Computing twice need not be slower: a matrix of $N^2$ numbers does not fit the processor's cache, and moving
+# it about can take longer than computing it again. Value and gradient stay the same:
 
 # %%
 features = torch.nn.functional.normalize(torch.randn(2, 500, 64, dtype=torch.float64), dim=-1).requires_grad_()
@@ -275,13 +277,13 @@ print("largest gradient       ", f"{whole.abs().max().item():.3f}")
 print("gradients equal to 1e-9", torch.allclose(whole, streamed, rtol=1e-9, atol=1e-12))
 
 # %% [markdown] lang="zh"
-# ### 温度，以及它为什么要夹在 100 以内
+# ### 温度与缩放，以及缩放为什么要夹在 100 以内
 #
 # 缩放 $s = 1/\tau$，$\tau$ 叫**温度**（temperature）。余弦只在 −1 到 1 之间，若不放大，softmax 几乎是均匀的；
 # 缩放越大，概率越集中在最像的那一项上：
 
 # %% [markdown] lang="en"
-# ### The temperature, and why it is held at 100
+# ### Temperature and scale, and why the scale is held at 100
 #
 # The scale is $s = 1/\tau$, and $\tau$ is called the **temperature**. Cosines lie between −1 and 1; without a scale the softmax of them is
 # nearly flat. The larger the scale, the more of the probability goes to the most similar option:
@@ -292,13 +294,14 @@ for s in (1.0, 14.3, 100.0):
     print(f"scale {s:5.1f}   softmax", [f"{p:.3f}" for p in (s * cosines).softmax(0).tolist()])
 
 # %% [markdown] lang="zh"
-# CLIP 让模型自己学这个缩放。学的是它的对数（`log_scale`，初值 $\ln(1/0.07)=2.659$），取指数后总是正数；上限是 100，即 `log_scale` ≤ $\ln 100 = 4.605$。
+# CLIP 让模型自己学这个缩放。学的是它的对数（`log_scale`，初值 $\ln(1/0.07)=2.659$），取指数后总是正数，而且走一步就是乘上一个比例：从 14 到 15，和从 90 到 96 差不多一样容易。上限是 100，即 `log_scale` ≤ $\ln 100 = 4.605$：Radford 等（2021）发现，不设上限，训练会不稳定。
 #
 # 上限要在优化器**走完一步之后**施加。若写在损失里，一旦越界，梯度就是零，再也回不来：
 
 # %% [markdown] lang="en"
 # CLIP learns this scale. What it learns is the logarithm (`log_scale`, starting at $\ln(1/0.07)=2.659$), whose exponential is always
-# positive; the bound is 100, that is `log_scale` ≤ $\ln 100 = 4.605$.
+# positive, and a step changes the scale by a ratio: from 14 to 15 is about as easy as from 90 to 96. The bound is 100, that is `log_scale` ≤ $\ln 100 = 4.605$:
+# without one, Radford et al. (2021) found, training becomes unstable.
 #
 # The bound is applied **after the optimizer step**. Inside the loss it would cut off the gradient: once beyond it, the scale could never
 # come back:
@@ -381,13 +384,13 @@ print(f"of the pictures whose caption was never heard: {new:.1f}")
 assert recall.image_to_text > 80 and new > 80, "the training went wrong: both should be above 80"
 
 # %% [markdown] lang="zh"
-# 大约一分钟，模型在一千句话里一次就挑对的次数超过八成，它从没见过这些图。没听过的句子也超过八成：
+# 在两个空闲的核上大约一分钟（上面印的是这一次的秒数，机器忙时更长），模型在一千句话里一次就挑对的次数超过八成，它从没见过这些图。没听过的句子也超过八成：
 # 它们说的多是三四个物体的场景，细节多，反而好认。所以模型不是把句子背了下来。
 #
-# 下面是损失的下降，虚线是瞎猜的 $\ln 192$：
+# 下面是损失的下降。每步 192 对，所以虚线是瞎猜的 $\ln 192$：
 
 # %% [markdown] lang="en"
-# In about a minute the model has learnt to pick the one right sentence out of a thousand more than eight times in ten, for pictures it has never
+# In about a minute on two idle cores (printed above is this run, and a busy machine takes longer), the model has learnt to pick the one right sentence out of a thousand more than eight times in ten, for pictures it has never
 # seen. The captions never heard score above 80 too: most tell of three or four objects, and detail makes a picture easier to find. So the model has not
 # learnt the sentences by heart.
 #
@@ -428,13 +431,13 @@ assert len(hits) == 3
 plots.retrieval_panel(gallery.images, gallery.scenes, similarity, hits + misses)
 
 # %% [markdown] lang="zh"
-# 看错的几张：往往物体都认对了，错在“左边”还是“上面”，或者大小、谁在谁旁边。记住这一点，第 4 节会量出来。
+# 看错的几张：颜色往往都对，错在谁在谁的哪一边，有时还认错一个形状或大小。记住“哪一边”，第 4 节会量出来。
 #
 # 反方向也一样好用：给一句话，找图。
 
 # %% [markdown] lang="en"
-# Look at the misses: often all objects are right, and the error is *left of* for *above*, a size, or who is next to whom. Keep this in
-# mind; section 4 measures it.
+# Look at the misses: mostly all colours are right, and the error is who is on which side of whom, sometimes also a shape or a size. Keep the
+# sides in mind; section 4 measures them.
 #
 # It works the other way round as well: a sentence finds its picture.
 
@@ -474,11 +477,12 @@ for name in ("color_histogram", "clip"):
 print(f"{'clip':16s} compositional ", recorded["clip"]["compositional_i2t"])
 
 # %% [markdown] lang="zh"
-# 最后一行是含有从未见过的形状–颜色组合的场景：分数低一些，但远没有崩溃。模型学到的不是四十个整体，而是颜色和形状。
+# 最后一行是含有从未见过的形状–颜色组合的场景：分数低一些，但远没有崩溃：模型学到的不只是四十个整体。不过这比第 00a 章的考法容易：句子里别的物体、大小和位置也能帮忙认出图来，所以还不能说它把颜色和形状完全拆开了。
 
 # %% [markdown] lang="en"
-# The last row is of scenes that hold a shape–colour pair never seen in training: lower, but far from a collapse. The model has not learnt
-# forty wholes; it has learnt colours and shapes.
+# The last row is of scenes that hold a shape–colour pair never seen in training: lower, but far from a collapse. The model has learnt more
+# than forty wholes. But the exam is easier than that of chapter 00a, since the other objects, sizes and places in a sentence also tell the picture; so this does not yet show
+# that it takes colour and shape fully apart.
 
 # %% [markdown] lang="zh"
 # ## 4 教科书这么说，我们来量
@@ -514,7 +518,7 @@ print("without normalisation ", recorded["unnormalised"]["test_i2t"])
 # once. A picture with a long vector scores high with every sentence; and all scores are larger, so the softmax is too sharp from the start. We
 # did not re-tune the initial temperature, so this is the cost of simply leaving it out, not the best one can do without.
 #
-# **Temperature.** The textbook: too high and nothing is learnt, too low and only the hardest negatives count; the best is in between.
+# **Temperature.** The textbook: too high and nothing is learnt, too low and only the hardest negatives count, those most alike the right answer; the best is in between.
 
 # %%
 #| alt-zh: 召回率随固定温度的变化，与可学习温度的对比，三个种子
@@ -533,14 +537,14 @@ with plots.figure() as (_, [axes]):
 # **投影宽度。** 教科书：共享空间越宽，能装下的区别越多，到一定程度就饱和。
 
 # %% [markdown] lang="en"
-# The inverted U shows clearly: both ends are worse, and between 0.1 and 0.03 the difference is a point or two, as large as between seeds. The
+# The inverted U shows clearly (the last point, *learnt*, stands apart): both ends are worse, and between 0.1 and 0.03 the difference is a point or two, as large as between seeds. The
 # learnt temperature is no worse than any fixed one, and there is nothing to search for.
 #
 # In passing, a common misconception: "a low loss means a good ranking". In the record, training at τ = 1 ends at a loss of about 4.6, hardly below
 # guessing ($\ln 192 = 5.26$), and yet Recall@1 is between 28 and 43. The scale is so small that the softmax stays flat and the loss cannot fall, while
 # the ranking is learnt all the same.
 #
-# **Projection width.** The textbook: a wider shared space has room for more distinctions, up to a point.
+# **Width of the shared space.** The textbook: a wider shared space has room for more distinctions, up to a point.
 
 # %%
 #| alt-zh: 召回率随共享空间宽度的变化，先升后平
@@ -551,13 +555,13 @@ with plots.figure() as (_, [axes]):
     axes.set(xlabel="width of the shared space", ylabel="Recall@1 of 1000")
 
 # %% [markdown] lang="zh"
-# 宽度从 2 到 16，每加倍一次都有明显提高；32 以后就平了。我们的世界区别不多，真实图片需要宽得多的空间（CLIP 用 512 到 1024）。
+# 宽度从 2 到 16，每加倍一次都有明显提高；再往后就平缓多了，从 16 到 128 一共才涨了五分左右。我们的世界区别不多，真实图片需要宽得多的空间（CLIP 用 512 到 1024）。
 #
 # **负样本的数目。** 教科书：批次越大，负样本越多，学得越好。但批次变大时，每一步看的图也变多了，两件事混在一起。
 # 要分开它们：批量固定 192，把批次切成小组，每一对只和自己组里的负样本比。
 
 # %% [markdown] lang="en"
-# From 2 to 16 every doubling helps a lot; beyond 32 the curve is flat. Our world has few distinctions to hold; real pictures need far
+# From 2 to 16 every doubling helps a lot; after that it flattens: from 16 to 128 only about five points are left to gain. Our world has few distinctions to hold; real pictures need far
 # wider spaces (CLIP uses 512 to 1024).
 #
 # **Number of negatives.** The textbook: a larger batch has more negatives, and that is better. But a larger batch also shows more pictures a
@@ -634,10 +638,11 @@ assert relation < 70 < binding
 # their order:
 
 # %%
-print("seeds 0, 1, 2     Recall@1             relation swap        colour swap")
+print("seeds 0, 1, 2  Recall@1             relation swap        colour swap")
 for name in ("clip", "bag_of_words"):
     entry = recorded[name]
-    print(f"{name:14s}", entry["test_i2t"], entry["swap_relation"], entry["swap_binding"])
+    three = (entry[score] for score in ("test_i2t", "swap_relation", "swap_binding"))
+    print(f"{name:14s}", *("  ".join(f"{score:4.1f}" for score in seeds) + "     " for seeds in three))
 
 # %% [markdown] lang="zh"
 # 词袋的召回率只低四分左右，而两种换序它都正好是 50%：真假两句对它来说是同一个向量。
@@ -646,12 +651,13 @@ for name in ("clip", "bag_of_words"):
 # %% [markdown] lang="en"
 # The bag of words loses only about four points of Recall@1, while both swaps leave it at exactly 50%: the true and the false sentence
 # are the same vector to it. So **the retrieval score hardly tests word order**. The few points that the Transformer gains are likely to come from the one kind of
-# order it does tell apart: which colour goes with which object. Chapter 02 sweeps data, training length and hard negatives to see what it takes to learn them.
+# order it does tell apart: which colour goes with which object. Chapter 02 sweeps data, training length and **hard negatives**
+# (wrong captions that are nearly right) to see what it takes to learn who is where.
 
 # %% [markdown] lang="zh"
 # ### 选读：损失的下限不一定是零
 #
-# 假如批次里有 $k$ 句一模一样的描述，再好的模型也分不出谁是谁。先猜：三张图描述相同，损失最低是多少？
+# 假如批次里有 $k$ 句一模一样的描述，再好的模型也分不出谁是谁。先猜：三张图描述相同，它们各自的损失最低是多少？
 
 # %% [markdown] lang="en"
 # ### Optional: the lowest loss is not always zero
@@ -667,10 +673,10 @@ print(f"predicted floor: mean of ln k = {sum(map(math.log, sizes)) / len(sizes):
 print(f"loss of perfect features      = {clip_loss(perfect, perfect, 100.0).item():.3f}")
 
 # %% [markdown] lang="zh"
-# 正好是 $\ln k$ 的平均。真实数据里重复或近似的描述很多，CLIP 却把它们当作负样本，这叫**假负样本**（false negative）。
+# 正好是 $\ln k$ 的平均：三张图描述相同，各自最低是 $\ln 3 \approx 1.10$，相当于三选一瞎猜。真实数据里重复或近似的描述很多，CLIP 却把它们当作负样本，这叫**假负样本**（false negative）。
 
 # %% [markdown] lang="en"
-# Exactly the mean of $\ln k$. Real data is full of repeated and nearly repeated captions, and CLIP treats them as negatives all the same: they
+# Exactly the mean of $\ln k$: each of three pictures with one caption pays $\ln 3 \approx 1.10$ at least, a guess among three. Real data is full of repeated and nearly repeated captions, and CLIP treats them as negatives all the same: they
 # are **false negatives**.
 
 # %% [markdown] lang="zh"
@@ -712,15 +718,15 @@ for s in (1.0, 10.0, 100.0):
 # %% [markdown] lang="en"
 # <details><summary>Answer</summary>
 #
-# Far above. Guessing costs only $\ln N$; being wrong with confidence costs about as much as the scale.
+# Above, and the larger the scale, the further. Guessing costs only $\ln N$; being wrong with confidence costs about as much as the scale.
 #
 # </details>
 
 # %% [markdown] lang="zh"
-# **★ 先猜再跑（2 分钟）** 随机的单位向量，维数从 4 增加到 1024，两两之间的余弦会变大、变小还是不变？
+# **★ 先猜再跑（2 分钟）** 还记得第 00a 章吗？随机的单位向量，维数从 4 增加到 1024，两两之间的余弦会变大、变小还是不变？
 
 # %% [markdown] lang="en"
-# **★ Predict, then run (2 min)** Take random unit vectors of 4 to 1,024 dimensions. Do the cosines between them grow, shrink or stay?
+# **★ Predict, then run (2 min)** From memory, as chapter 00a has shown it: take random unit vectors of 4 to 1,024 dimensions. Do the cosines between them grow, shrink or stay?
 
 # %%
 import torch
@@ -866,12 +872,12 @@ check("recall_at_k", recall_at_k)
 
 # %% [markdown] lang="zh"
 # **🔧 修好一次训练（15 分钟）** 有人写了一个训练小 CLIP 的循环。损失从 4.2 左右出发，两百步之后还在 4.2 左右，正好是 $\ln 64\approx 4.16$。他试过换学习率、多训练几轮，
-# 都没有用。模型和损失函数都是对的。找到毛病，改好。函数要返回每一步的损失（一个列表）；检查会训练一次，几秒钟，再在 64 对没见过的图和句子里量 R@1。
+# 都没有用。模型和损失函数都是对的。找到毛病，改好。函数要返回每一步的损失（一个列表）；检查会训练一次，几秒钟，再在 64 对没见过的图和句子里量 Recall@1。
 
 # %% [markdown] lang="en"
 # **🔧 Repair a training run (15 min)** Somebody wrote a loop to train a small CLIP. Its loss starts at about 4.2, and two hundred steps later it is still at about 4.2, which is
 # $\ln 64\approx 4.16$. Other learning rates and longer training changed nothing. The model and the loss are right. Find the fault and mend it. Keep returning the loss of
-# every step in a list; the check trains for a few seconds and then measures R@1 among 64 new pairs.
+# every step in a list; the check trains for a few seconds and then measures Recall@1 among 64 new pairs.
 
 # %% exercise="train_pairs"
 import torch
@@ -925,7 +931,7 @@ check("train_pairs", train_pairs)
 # | conclusion | looks at the loss only | Recall@K on one gallery | says when loss and recall disagree, and what did not show |
 
 # %% [markdown] lang="zh"
-# ## 5 玩具世界掩盖了什么
+# ## 5 这个玩具世界藏起了什么
 #
 # 我们的背景只是纹理，模型从没见过别的。把同样的考题搬到真实的照片上，物体不变，句子不变，只换背景：
 
@@ -955,16 +961,16 @@ print(f"Recall@1 of 1000: on texture {recall.image_to_text:.1f}, on photographs 
 assert 15 < photo_recall < recall.image_to_text - 10
 
 # %% [markdown] lang="zh"
-# 掉了十分以上（记录的三个种子掉了三十多分）。描述里没有一个字讲背景，模型却没有学会不理背景，因为训练从来不需要它学会。
+# 掉了十分以上（记录的三个种子掉了三十到四十分）。描述里没有一个字讲背景，模型却没有学会不理背景，因为训练从来不需要它学会。
 #
-# 能补救吗？记录里另有三次训练：一半的训练场景放到另外四张照片上（咖啡、视网膜、草地、拍照的人），步数不变。下表的行是训练用的背景，列是考试的背景：
+# 能补救吗？记录里另有三次训练：一半的训练场景放到另外四张照片上（咖啡、视网膜、草地、拍照的人），步数不变。这四张叫 A 组，刚才那四张叫 B 组。下表的行是训练用的背景，列是考试的背景：
 
 # %% [markdown] lang="en"
-# It falls by more than ten points (over thirty in the three recorded runs). No caption says a word about the background, and yet the model has not learnt
+# It falls by more than ten points (thirty to forty in the three recorded runs). No caption says a word about the background, and yet the model has not learnt
 # to ignore it, because training never asked it to.
 #
 # Can it be repaired? Three further recorded runs put half of the training scenes on four *other* photographs (a coffee cup, a retina, grass, a
-# photographer), with as many steps. A row is what was trained on, a column what the exam stands on:
+# photographer), with as many steps. Call these four group A and the four above group B. A row is what was trained on, a column what the exam stands on:
 
 # %%
 print("Recall@1, seeds 0, 1, 2    texture              photographs A        photographs B")
@@ -981,7 +987,7 @@ for name, entry in (("texture only", recorded["clip"]), ("half on photographs A"
 # 还有别的东西，这个世界里看不到：
 #
 # - 我们的描述句句属实，而且把每个物体都说到了。网上的图片说明常常答非所问。（第 02 章会往描述里掺噪声。）
-# - 我们的词汇只有一百来个，句子只有四种句型。
+# - 我们的词表只有一百来个词，句子只有四种句型。
 # - 第 4 节固定了批量和步数，只量负样本的数目。看图总数固定时，批次越大，步数就越少，两者此消彼长；哪一边占上风，这一章没有量。
 
 # %% [markdown] lang="en"
@@ -1010,7 +1016,7 @@ for name, entry in (("texture only", recorded["clip"]), ("half on photographs A"
 # | 初始温度 | 0.07 | 0.07 |
 # | 缩放上限 | 100 | 100 |
 # | 机器 | 两个 CPU 核，一分钟 | 最大的 ViT：256 块 V100，12 天 |
-# | 成绩 | 千里挑一，R@1 过八成 | ImageNet 零样本 76.2%（ViT-L/14@336px） |
+# | 成绩 | 千里挑一，Recall@1 过八成 | ImageNet 零样本 76.2%（ViT-L/14@336px） |
 #
 # 损失是同一个：软件包的 `clip_loss` 与 open_clip 的实现在数值和梯度上一致。
 
@@ -1025,9 +1031,9 @@ for name, entry in (("texture only", recorded["clip"]), ("half on photographs A"
 # | initial temperature | 0.07 | 0.07 |
 # | bound of the scale | 100 | 100 |
 # | machine | two CPU cores, a minute | largest ViT: 256 V100 GPUs, 12 days |
-# | score | one in a thousand, R@1 above 80 | ImageNet zero-shot 76.2% (ViT-L/14@336px) |
+# | score | one in a thousand, Recall@1 above 80 | ImageNet zero-shot (not trained on its 1,000 classes) 76.2% (ViT-L/14@336px) |
 #
-# The loss is the same one: the package's `clip_loss` equals open_clip's in value and gradient.
+# The loss is the same one: the package's `clip_loss` equals that of the public library open_clip in value and gradient.
 
 # %% [markdown] lang="zh"
 # ## 7 比特账本
@@ -1044,14 +1050,14 @@ plots.bit_ledger("01")
 
 # %% [markdown] lang="zh"
 # 9 比特多，快到 $\log_2 1000 \approx 10$ 的顶了。这**不**表示描述里的东西它都懂：千里挑一的考试，最多只能显出 10 比特，剩下的 8 比特根本没有考。
-# 对比损失给出的互信息估计永远越不过 $\ln N$（用比特算是 $\log_2 N$），批量多大，顶就多高。
+# 这一行的“模型传递”，就是 $\log_2 N$ 减去换算成比特的对比损失。它估计的是**互信息**（mutual information，看了图之后，对句子的疑问少了几比特），永远越不过 $\log_2 N$：从多少个里挑，顶就多高。
 #
 # 没考到的里面有什么？两个以上物体时，谁在谁的哪一边值 2 比特。换序的实验说明，甲在乙的左边还是乙在甲的左边，它几乎不知道。
 
 # %% [markdown] lang="en"
 # More than 9 bits, close to the ceiling of $\log_2 1000 \approx 10$. This does **not** mean that it understands all there is in a caption: picking one of a thousand can
-# show 10 bits at most, and the other 8 were never asked about. What a contrastive loss estimates of the mutual information can never exceed $\ln N$ ($\log_2 N$ in bits): the
-# ceiling is as high as the gallery is large.
+# show 10 bits at most, and the other 8 were never asked about. The bits carried in this row are $\log_2 N$ less the contrastive loss in bits. They estimate the mutual information
+# (how much less there is to ask about the sentence once the picture is seen) and can never exceed $\log_2 N$: the ceiling is as high as the gallery is large.
 #
 # What was not asked? With two objects or more, who is on which side of whom is worth 2 bits. Whether A is left of B or B left of A, the swaps
 # have shown, the model hardly knows.
@@ -1059,7 +1065,7 @@ plots.bit_ledger("01")
 # %% [markdown] lang="zh"
 # ## 8 小结
 #
-# - 对比损失是 $2N$ 道单选题：每张图选句子，每句话选图；负样本就是同批次的其他人。
+# - 对比损失是 $2N$ 道单选题：每张图选句子，每句话选图；负样本就是同批次里别人的句子和别人的图。
 # - 瞎猜的损失是 $\ln N$，所以不同 $N$ 的损失不可比。有重复描述时，下限是 $\ln k$ 的平均。
 # - 先减最大值再取指数，否则溢出；分块计算，否则内存按 $N^2$ 增长。
 # - 缩放用对数来学，走完一步之后再夹到 100。
@@ -1096,7 +1102,7 @@ plots.bit_ledger("01")
 # | "CLIP understands the sentence" | often it recognises which words are there |
 
 # %% [markdown] lang="zh"
-# **五道小题**
+# **小测：五道题**
 #
 # 1. $N=256$ 时，瞎猜的损失是多少？
 # 2. 把一批 128 对换成 1024 对，训练损失从 0.1 升到 0.6。模型变差了吗？
@@ -1141,7 +1147,7 @@ plots.bit_ledger("01")
 # - Yuksekgonul 等，2023，[When and Why Vision-Language Models Behave like Bags-of-Words](https://arxiv.org/abs/2210.01936)
 # - Milakov 与 Gimelshein，2018，[Online normalizer calculation for softmax](https://arxiv.org/abs/1805.02867)（边走边更新的 log-sum-exp）
 #
-# **下一章：** 有了对齐的空间，能做什么？零样本分类、搜图，以及它分不清的东西。
+# **下一章（即将推出）：** 有了对齐的空间，能做什么？零样本分类、搜图，以及它分不清的东西。
 
 # %% [markdown] lang="en"
 # **References**
@@ -1151,4 +1157,4 @@ plots.bit_ledger("01")
 # - Yuksekgonul et al. 2023, [When and Why Vision-Language Models Behave like Bags-of-Words](https://arxiv.org/abs/2210.01936)
 # - Milakov and Gimelshein 2018, [Online normalizer calculation for softmax](https://arxiv.org/abs/1805.02867) (the running log-sum-exp)
 #
-# **Next:** what is an aligned space good for? Zero-shot classification, image search, and what it cannot tell apart.
+# **Next (coming):** what is an aligned space good for? Zero-shot classification, image search, and what it cannot tell apart.

@@ -1,6 +1,7 @@
 """Chapter 00a: answers as learners write them, right ones in many styles, wrong ones that no list foresaw."""
 
 import math
+from itertools import groupby
 
 import numpy as np
 import pytest
@@ -182,6 +183,33 @@ def encode_twice_ended(words, vocabulary, length):
     return row
 
 
+def until_eos(ids, words):
+    said = [words[k] for k in ids.tolist()]
+    return said[: said.index("<eos>")] if "<eos>" in said else said
+
+
+def decode_between_ends(ids, words):
+    said = until_eos(ids, words)
+    while said and said[0] in ("<bos>", "<pad>"):
+        said.pop(0)
+    while said and said[-1] in ("<bos>", "<pad>"):
+        said.pop()
+    return " ".join(said)
+
+
+def decode_from_bos(ids, words):
+    said = [words[k] for k in ids.tolist()]
+    said = said[said.index("<bos>") + 1 :] if "<bos>" in said else said
+    said = said[: said.index("<eos>")] if "<eos>" in said else said
+    return " ".join(w for w in said if w != "<pad>")
+
+
+def decode_ignoring_eos_in_front(ids, words):
+    said = [words[k] for k in ids.tolist() if words[k] not in ("<bos>", "<pad>")]
+    end = said.index("<eos>") if "<eos>" in said else len(said)
+    return " ".join(said[:end] or said[1:])
+
+
 def flat_strided(images, patch):
     return torch.cat(
         [images[:, :, y::patch, x::patch].flatten(2) for y in range(patch) for x in range(patch)], 1
@@ -263,6 +291,13 @@ WRONG = {
         lambda ids, words: " ".join(w for w in map(words.__getitem__, ids.tolist()) if w.isalpha()),
         lambda ids, words: " ".join(words[k] for k in sorted(set(ids.tolist())) if "<" not in words[k]),
         lambda ids, words: right.decode(ids, words).encode(),
+        lambda ids, words: " ".join(w for w in until_eos(ids, words) if not w.startswith("<")),
+        lambda ids, words: " ".join(until_eos(ids, words)).replace("<bos>", "").replace("<pad>", "").strip(),
+        lambda ids, words: " ".join(w for w, _ in groupby(right.decode(ids, words).split())),
+        lambda ids, words: right.decode(torch.tensor([*ids.tolist()[1:], *ids.tolist()[:1]]), words),
+        decode_between_ends,
+        decode_from_bos,
+        decode_ignoring_eos_in_front,
     ],
     "log_sum_exp": [
         partly_constant,
@@ -354,9 +389,30 @@ def test_changing_the_list_of_words_is_told():
     assert found.kind == "changed_input" and "`words`" in found.message.en
 
 
+@pytest.mark.parametrize(
+    ("name", "function", "said"),
+    [
+        ("log_sum_exp", lambda x: (x.exp().sum(1) + 1e-9).log(), "finite numbers give a finite result"),
+        (
+            "decode",
+            lambda ids, words: " ".join(str(k) for k in ids.tolist()),
+            "BOS, one word and EOS give that word",
+        ),
+        (
+            "cosine_matrix",
+            lambda embeddings, real: right.cosine_matrix(embeddings, real).abs(),
+            "a cosine may be negative",
+        ),
+    ],
+)
+def test_the_broken_property_is_the_one_that_helps(name, function, said):
+    found = diagnose(registry.find(name), function)
+    assert said in found.message.en
+
+
 def test_an_unlisted_text_is_shown_beside_the_right_one():
     found = diagnose(registry.find("decode"), lambda ids, words: chapter_00a.decode(ids, words) + ".")
-    assert found.kind == "values"
+    assert found.kind == "property"
     assert "expected  'ring'\nreturned  'ring.'" in found.message.en.replace("    ", "")
 
 

@@ -268,6 +268,8 @@ WRONG = {
         "minus infinity": lambda length: torch.full((length, length), -INF).triu(1),
         "whole numbers": lambda length: torch.ones(length, length).tril().long(),
         "right up to four": lambda length: torch.ones(length, length).tril().triu(-4).bool(),
+        "window of eight": lambda length: torch.ones(length, length).tril().triu(-7).bool(),
+        "window of sixteen": lambda length: torch.ones(length, length).tril().triu(-15).bool(),
         "short of one token": lambda length: (
             torch.ones(length, length).tril().bool() if length > 1 else torch.zeros(1, 1, dtype=torch.bool)
         ),
@@ -281,6 +283,17 @@ WRONG = {
             real[:, None], scores, scores.amin(-1, keepdim=True)
         ).softmax(-1),
         "smallest less ten": lambda scores, real: keep(scores, real[:, None], scores.min() - 10).softmax(-1),
+        "minus ten thousand": lambda scores, real: keep(scores, real[:, None], -1e4).softmax(-1),
+        "lowest of a half": lambda scores, real: keep(
+            scores, real[:, None], torch.finfo(torch.float16).min
+        ).softmax(-1),
+        "smallest less fifty": lambda scores, real: keep(
+            scores, real[:, None], scores.min().item() - 50
+        ).softmax(-1),
+        "one maximum": lambda scores, real: (
+            (w := (keep(scores, real[:, None]) - keep(scores, real[:, None]).amax()).exp())
+            / w.sum(-1, keepdim=True)
+        ),
         "tempered": tempered,
         "redistributed": redistributed,
         "last PAD forgotten": without_last,
@@ -411,3 +424,18 @@ def test_right_answers_in_other_styles_pass(name, function, seed):
 def test_further_mistakes_do_not_pass(name, function, seed):
     found = verdict_of(name, function, seed)
     assert found.attempted and not found.passed
+
+
+def test_padding_that_gets_next_to_nothing_is_told():
+    def nearly(scores, real):
+        return scores.masked_fill(~real[:, None], scores.min().item() - 50).softmax(-1)
+
+    assert "not exactly 0" in verdict_of("padded_weights", nearly, 0).message.en
+
+
+def test_keys_of_other_texts_are_told():
+    def summed(query, key):
+        return torch.einsum("bqd,ckd->bqk", query, key) / query.shape[-1] ** 0.5
+
+    found = verdict_of("attention_scores", summed, 0)
+    assert "do not depend on the others in the batch" in found.message.en

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import groupby
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,7 @@ from vlmlearn.exercises.exercise import Case, Exercise, Mistake, Property
 from vlmlearn.messages import Message
 
 PAD, BOS, EOS = "<pad>", "<bos>", "<eos>"
+UNKNOWN = "<unk>"  # not among the words to leave out: a learner's answer keeps it
 
 
 def patchify(images: Float[Tensor, "batch 3 side side"], patch: int) -> Float[Tensor, "batch tokens numbers"]:
@@ -130,6 +132,15 @@ def _to_decode(seed: int) -> Iterator[Case]:
     unended = Message("没有 EOS：句子被截断了。", "There is no EOS: the text was cut off.")
     empty = Message("一个词也没有。", "No word at all.")
     twice = Message("有两个 EOS，到第一个为止。", "There are two EOS; the first one counts.")
+    within = Message(
+        "特殊词也出现在词与词之间，还有一个词连说了两遍。",
+        "Special words stand between words, too, and one word is said twice in a row.",
+    )
+    unlisted = Message(
+        "词表里还有 `<unk>`，题目没有说要去掉它。",
+        "The vocabulary also holds `<unk>`, which is not to be left out.",
+    )
+    at_once = Message("EOS 在最前面：文字是空的。", "EOS comes first: the text is empty.")
     a, b, c = SENTENCES
     for row, specials, about in (
         ((BOS, "ring", EOS, PAD), (0, 1, 2), None),
@@ -140,9 +151,13 @@ def _to_decode(seed: int) -> Iterator[Case]:
         ((PAD, PAD, BOS, *c, EOS), (1, 2, 0), left),
         ((BOS, *c), (6, 9, 3), unended),
         ((BOS, EOS, PAD, PAD, PAD), (2, 0, 1), empty),
+        (("blue", PAD, BOS, "red", PAD, PAD, "red", "ring", EOS), (8, 1, 5), within),
+        ((EOS, BOS, "blue", "star", PAD), (3, 7, 1), at_once),
+        ((BOS, "a", UNKNOWN, "ring", EOS, PAD), (0, 5, 9), unlisted),
     ):
         vocabulary = _vocabulary(generator, *specials)
-        words = sorted(vocabulary, key=lambda word: vocabulary[word])
+        words = [*sorted(vocabulary, key=lambda word: vocabulary[word]), UNKNOWN]
+        vocabulary[UNKNOWN] = len(vocabulary)
         yield Case((torch.tensor([vocabulary[word] for word in row]), words), about)
 
 
@@ -310,6 +325,16 @@ def _right(said: list[str]) -> list[str]:
     return _without(_until(said), BOS, PAD)
 
 
+def _stripped(said: list[str]) -> list[str]:
+    """Special words off both ends, and no others."""
+    kept = _until(said)
+    while kept and kept[0] in (BOS, PAD):
+        kept = kept[1:]
+    while kept and kept[-1] in (BOS, PAD):
+        kept = kept[:-1]
+    return kept
+
+
 def _last_eos(said: list[str]) -> list[str]:
     if EOS not in said:
         return _without(said, BOS, PAD)
@@ -418,6 +443,17 @@ PATCHIFY = Exercise(
             _pattern("batch c (row h) (column w) -> batch (row column) (c w h)"),
             zh="每一块里高和宽对调了，像沿对角线翻了一次。块里面也是先行后列。",
             en="Inside each patch height and width are exchanged, as if mirrored along the diagonal. Inside a patch, too, rows come before columns.",
+        ),
+        Mistake(
+            "channel_behind_rows",
+            lambda images, patch: _like_tokens(
+                rearrange(images, "b c (row h) (column w) -> b row h c column w", h=patch, w=patch),
+                images,
+                patch,
+            ),
+            zh="轴的次序排错了：块的行号之后紧跟着块里的行，列号没有移到前面。拆开以后是六根轴，次序应当是：批次、行号、列号、通道、块里的行、块里的列。",
+            en="The axes are in a wrong order: after the row of patches comes the row inside a patch, and the column of patches was not moved to the front. "
+            "Of the six axes the order is: batch, row of patches, column of patches, channel, row inside, column inside.",
         ),
         Mistake(
             "pictures_transposed",
@@ -759,6 +795,38 @@ DECODE = Exercise(
             en="It stops at PAD only. There may be words between EOS and PAD, and with padding on the left nothing is left at all. The place to stop is EOS.",
         ),
         Mistake(
+            "stops_at_eos_or_pad",
+            _decoded(lambda said: _without(_until(_until(said), PAD), BOS)),
+            zh="遇到 PAD 也停了。填充在左边时，还没读到词就结束了。只在 EOS 处停，PAD 跳过。",
+            en="It stops at PAD as well: with padding on the left it ends before the first word. Stop at EOS only, and skip PAD.",
+        ),
+        Mistake(
+            "all_in_angle_brackets_dropped",
+            _decoded(lambda said: [word for word in _until(said) if not word.startswith("<")]),
+            zh="凡是带尖括号的词都去掉了，`<unk>` 也没了。要去掉的只有 BOS 和 PAD。",
+            en="Every word in angle brackets was dropped, `<unk>` as well. Only BOS and PAD are to be left out.",
+        ),
+        Mistake(
+            "specials_dropped_at_the_ends",
+            _decoded(_stripped),
+            zh="只去掉了两头的特殊词，词与词之间的还在。每个位置都要看。",
+            en="Special words were taken off the two ends only, and those between words are still there. Look at every place.",
+        ),
+        Mistake(
+            "repeats_in_a_row_dropped",
+            _decoded(lambda said: [word for word, _ in groupby(_right(said))]),
+            zh="接连两个相同的词只留了一个。同一个词可以连说两遍。",
+            en="Of two equal words in a row only one was kept. A word may be said twice in a row.",
+        ),
+        Mistake(
+            "starts_at_bos",
+            _decoded(
+                lambda said: _without(_until(said[said.index(BOS) + 1 :] if BOS in said else said), PAD)
+            ),
+            zh="从 BOS 之后才开始读：它前面的词丢了，前面的 EOS 也没有看到。BOS 只要跳过。",
+            en="Reading starts after BOS: words before it are lost, and so is an EOS before it. BOS is only to be skipped.",
+        ),
+        Mistake(
             "last_eos",
             _decoded(_last_eos),
             zh="停在了最后一个 EOS。句子到第一个 EOS 就结束了，后面的都不算。",
@@ -781,6 +849,12 @@ DECODE = Exercise(
             _decoded(lambda said: _until(said)[1:]),
             zh="去掉的是第一个位置，不是 BOS。填充在左边时，第一个位置并不是 BOS。按词去掉，不按位置。",
             en="The first place was dropped, not BOS. With padding on the left that is something else. Drop by word, not by place.",
+        ),
+        Mistake(
+            "first_place_dropped_for_bos",
+            _decoded(lambda said: _without(_until(said)[1:], PAD)),
+            zh="去掉的是第一个位置，不是 BOS。BOS 不在最前面时（比如填充在左边），它就留了下来。按词去掉，不按位置。",
+            en="The first place was dropped, not BOS. Where BOS is not the first, as with padding on the left, it stays in the text. Drop by word, not by place.",
         ),
         Mistake(
             "last_dropped_without_eos",
@@ -865,6 +939,14 @@ DECODE = Exercise(
             lambda function, ids, words: function(ids, words) == " ".join(function(ids, words).split()),
             zh="词之间正好一个空格，两头没有。",
             en="there is one space between words, and none at the ends.",
+        ),
+        Property(
+            lambda function, ids, words: (
+                function(torch.tensor([words.index(BOS), words.index("ring"), words.index(EOS)]), words)
+                == "ring"
+            ),
+            zh="BOS、一个词、EOS，得到的就是这个词。",
+            en="BOS, one word and EOS give that word.",
         ),
         Property(
             lambda function, ids, words: (
@@ -1015,6 +1097,11 @@ LOG_SUM_EXP = Exercise(
     ),
     properties=(
         Property(
+            lambda function, x: bool(function(x).isfinite().all()),
+            zh="输入是有限的数，结果也是：指数没有溢出，也没有全部成零。",
+            en="finite numbers give a finite result: no exponential overflows, nor do all of them become zero.",
+        ),
+        Property(
             lambda function, x: torch.allclose(function(x + 7), function(x) + 7, atol=1e-3),
             zh="所有的数加 7，结果也加 7（平移）。",
             en="adding 7 to every number adds 7 to the result (shift).",
@@ -1103,6 +1190,12 @@ CROSS_ENTROPY = Exercise(
             en="The exponentials were taken as they are: with logits near 1,000 they are infinite. Subtract each row's maximum first, or use a log-sum-exp.",
         ),
         Mistake(
+            "overflow_in_the_sum",
+            lambda logits, labels: (logits.exp().sum(1).log() - _picked(logits, labels)).mean(),
+            zh="直接取了指数再求和：logits 大到 1000 时和是无穷，小到 −1000 时和是零，它的对数是负无穷。先减去每行的最大值，最后再加回来。",
+            en="The exponentials were summed as they are: with logits near 1,000 the sum is infinite, near −1,000 it is zero. Subtract each row's maximum first, and add it back at the end.",
+        ),
+        Mistake(
             "log_of_a_zero",
             lambda logits, labels: _nll(logits.softmax(1).log(), labels),
             zh="softmax 没有溢出，可是概率小到成了 0，它的对数就是负无穷。错得最厉害的样本，正是最需要梯度的。不要先求概率再取对数，直接求对数概率。",
@@ -1187,6 +1280,14 @@ CROSS_ENTROPY = Exercise(
             lambda logits, labels: _nll(_naive_softmax(logits - logits.max()).log(), labels),
             zh="减的是整个矩阵的最大值：小 800 的那一行，指数全成了零。每一行减自己的最大值。",
             en="The maximum of the whole matrix was subtracted: in a row 800 lower every exponential is zero. Subtract each row's own.",
+        ),
+        Mistake(
+            "one_maximum_in_the_sum",
+            lambda logits, labels: (
+                logits.max() + (logits - logits.max()).exp().sum(1).log() - _picked(logits, labels)
+            ).mean(),
+            zh="log-sum-exp 里减的是整个矩阵的最大值：小 800 的那一行，指数全成了零，对数是负无穷。每一行减自己的最大值。",
+            en="The log-sum-exp subtracts the maximum of the whole matrix: in a row 800 lower every exponential is zero, and the logarithm −∞. Subtract each row's own.",
         ),
         Mistake(
             "right_class_left_out",
@@ -1293,6 +1394,12 @@ COSINE_MATRIX = Exercise(
             lambda embeddings, real: _cosines((embeddings * ~real[..., None]).sum(1)),
             zh="掩码用反了：留下的是填充，去掉的是词。`real` 为 True 的才是词。",
             en="The mask is the wrong way round: padding was kept and words dropped. Words are where `real` is True.",
+        ),
+        Mistake(
+            "mean_of_padding",
+            lambda embeddings, real: _cosines(_mean(embeddings, ~real)),
+            zh="掩码用反了：平均的是填充，不是词；没有填充的句子就成了 0/0。`real` 为 True 的才是词。",
+            en="The mask is the wrong way round: padding was averaged instead of words, and a text without padding is 0/0. Words are where `real` is True.",
         ),
         Mistake(
             "not_normalised",
@@ -1462,6 +1569,17 @@ COSINE_MATRIX = Exercise(
             ),
             zh="所有的嵌入放大三倍，余弦不变。",
             en="embeddings three times as long have the same cosines.",
+        ),
+        Property(
+            lambda function, embeddings, real: torch.allclose(
+                function(torch.cat([embeddings, -embeddings]), torch.cat([real, real]))[
+                    : len(real), len(real) :
+                ],
+                -function(embeddings, real),
+                atol=1e-4,
+            ),
+            zh="一句话的嵌入都反过来，它与别的句子的余弦就变号：余弦可以是负的。",
+            en="with all its embeddings turned round, a text's cosines with others change their sign: a cosine may be negative.",
         ),
     ),
     hints=(

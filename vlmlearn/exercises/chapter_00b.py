@@ -82,8 +82,17 @@ def _queries_and_keys(seed: int) -> Iterator[Case]:
 
 def _lengths(seed: int) -> Iterator[Case]:
     one = Message("只有一个词元。", "A single token.")
-    for length in (1, 2, 3, 4, 5, 7 + seed % 5):
-        yield Case((length,), one if length == 1 else None)
+    long = Message("许多词元。", "Many tokens.")
+    for length, about in (
+        (1, one),
+        (2, None),
+        (3, None),
+        (4, None),
+        (5, None),
+        (7 + seed % 5, None),
+        (40, long),
+    ):
+        yield Case((length,), about)
 
 
 def _padded(seed: int) -> Iterator[Case]:
@@ -93,6 +102,8 @@ def _padded(seed: int) -> Iterator[Case]:
     far = Message("PAD 的分数比真实词元高得多。", "PAD scores far above those of real tokens.")
     large = Message("float32，分数在 600 附近。", "float32, scores near 600.")
     low = Message("所有的分数都在 −2000 附近。", "All scores are near −2000.")
+    lower = Message("所有的分数都在 −200000 附近。", "All scores are near −200,000.")
+    apart = Message("各查询的分数相差 2000。", "The scores of one query are 2,000 from those of the next.")
     settings = (
         ([[1]], 0.0, 0.0, torch.float64, Message("只有一个词元。", "A single token.")),
         ([[1, 0]], 0.0, 0.0, torch.float64, None),
@@ -116,6 +127,8 @@ def _padded(seed: int) -> Iterator[Case]:
         (end, -2000.0, 0.0, torch.float64, low),
         (end, 0.0, 200.0, torch.float32, far),
         (end, 0.0, 2000.0, torch.float64, far),
+        (end, -200_000.0, 0.0, torch.float64, lower),
+        (end, -2000.0 * torch.arange(4)[:, None], 0.0, torch.float64, apart),
     )
     for rows, offset, above, dtype, about in settings:
         real = torch.tensor(rows, dtype=torch.bool)
@@ -234,6 +247,12 @@ def _renormalised(scores: Tensor, real: Tensor, eps: float = 0.0) -> Tensor:
 def _naive_softmax(scores: Tensor, real: Tensor) -> Tensor:
     kept = scores.exp() * _keys(real)
     return kept / kept.sum(-1, keepdim=True)
+
+
+def _one_maximum(scores: Tensor, real: Tensor) -> Tensor:
+    kept = _hide(scores, _keys(real))
+    exp = (kept - kept.amax()).exp()
+    return exp / exp.sum(-1, keepdim=True)
 
 
 def _blocks(x: Tensor, heads: int, start: Callable[[int, int], int]) -> Tensor:
@@ -463,6 +482,11 @@ ATTENTION_SCORES = Exercise(
     ),
     properties=(
         Property(
+            lambda function, query, key: _close(function(query[-1:], key[-1:]), function(query, key)[-1:]),
+            zh="一句话的分数与同批次的其他句子无关。",
+            en="the scores of a text do not depend on the others in the batch.",
+        ),
+        Property(
             lambda function, query, key: _close(function(2 * query, key), 2 * function(query, key)),
             zh="查询加倍，分数也加倍（点积是线性的）。",
             en="doubling the queries doubles the scores (a dot product is linear).",
@@ -481,11 +505,6 @@ ATTENTION_SCORES = Exercise(
             ),
             zh="每个向量首尾相接重复一遍，维数翻倍，分数变为 √2 倍（缩放）。",
             en="repeating every vector end to end doubles the width and makes the scores √2 times as large (scaling).",
-        ),
-        Property(
-            lambda function, query, key: _close(function(query[-1:], key[-1:]), function(query, key)[-1:]),
-            zh="一句话的分数与同批次的其他句子无关。",
-            en="the scores of a text do not depend on the others in the batch.",
         ),
     ),
     demands=(
@@ -735,6 +754,18 @@ PADDED_WEIGHTS = Exercise(
             en="You fill in a fixed number, and real scores may be lower still (here near −2000): then padding gets all the attention. Take a number that is lowest whatever comes.",
         ),
         Mistake(
+            "constant_still_too_high",
+            lambda scores, real: _hide(scores, _keys(real), -10_000.0).softmax(-1),
+            zh="填进去的数是固定的，而真实的分数可以比它更低（这里在 −200000 附近），那时注意力就全给了 PAD。换成无论如何都最低的数。",
+            en="You fill in a fixed number, and real scores may be lower still (here near −200,000): then padding gets all the attention. Take a number that is lowest whatever comes.",
+        ),
+        Mistake(
+            "one_maximum_for_all",
+            _one_maximum,
+            zh="减的是所有分数的最大值：有的查询分数低 2000，它那一行的指数全成了零，0/0 是 NaN。每一行要减自己的最大值。",
+            en="The maximum of all scores was subtracted: for a query whose scores are 2,000 lower every exponential is zero, and 0/0 is NaN. Each row needs its own maximum.",
+        ),
+        Mistake(
             "added_constant_too_small",
             lambda scores, real: (scores - 1000 * ~_keys(real)).softmax(-1),
             zh="从 PAD 的分数里减了一个固定的数，可 PAD 的分数是随意的，可以高出 2000，减完还是最高。PAD 原来的分数不该起任何作用。",
@@ -848,6 +879,13 @@ PADDED_WEIGHTS = Exercise(
         ),
     ),
     demands=(
+        Property(
+            lambda function, scores, real: (
+                not bool(function(scores, real).masked_select(~_keys(real).expand_as(scores)).any())
+            ),
+            zh="PAD 的权重很小，但不正好是 0：填进去的分数还不够低。",
+            en="The weights of padding are tiny, but not exactly 0: the score filled in is not low enough.",
+        ),
         Property(
             lambda function, scores, real: _close(
                 function(scores[:, :1], real), padded_weights(scores[:, :1], real)
@@ -1310,8 +1348,8 @@ PRE_NORM_BLOCK = Exercise(
         ),
         Property(
             lambda function, x, attention, feed_forward: _close(_received(function, x), _norm(x)),
-            zh="注意力收到的是层归一化后的 x：每个词元在自己的通道上均值为 0、方差为 1，eps 加在方差上（方差很小时才看得出来）。",
-            en="attention receives the layer norm of x: over its channels each token has mean 0 and variance 1, with eps added to the variance "
+            zh="注意力收到的是层归一化后的 x：每个词元在自己的通道上均值为 0、方差为 1，方差上加了 eps = 1e-5（方差很小时才看得出来）。",
+            en="attention receives the layer norm of x: over its channels each token has mean 0 and variance 1, with eps = 1e-5 added to the variance "
             "(which shows where the variance is small).",
         ),
         Property(

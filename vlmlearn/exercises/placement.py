@@ -6,6 +6,7 @@ from vlmlearn.messages import Message
 
 # The right option of each question, chapter by chapter, in the order in which the questions are asked.
 RIGHT = {"00a": "bcad", "00b": "adbc", "00c": "bd"}
+COMING = ("00c",)  # chapters that are not out yet
 OPTIONS, UNKNOWN = "abcd", "-"
 
 
@@ -35,6 +36,8 @@ def placement(answers: str) -> Message:
         wrong = [str(first + k + 1) for k, (a, b) in enumerate(zip(part, right, strict=True)) if a != b]
         score = f"{len(right) - len(wrong)}/{len(right)}"
         advice_zh, advice_en = ("可以跳过", "skip it") if not wrong else ("值得一读", "worth reading")
+        if chapter in COMING:
+            advice_zh, advice_en = f"{advice_zh}（即将推出）", f"{advice_en} (coming)"
         again_zh = f"；留意第 {'、'.join(wrong)} 题" if wrong else ""
         again_en = f"; look out for question{'s' * (len(wrong) > 1)} {', '.join(wrong)}" if wrong else ""
         zh.append(f"{chapter}　{score}　{advice_zh}{again_zh}。")

@@ -175,7 +175,7 @@ TRAIN_READER = Repair(
         Mistake(
             "answers_moved",
             _variant(torch.tril, moved=1),
-            zh="遮罩对了，但答案被挪后了一格：那一格的输入就是答案本身，照抄就行，学不到加法。答案本来就摆对了地方。",
+            zh="掩码对了，但答案被挪后了一格：那一格的输入就是答案本身，照抄就行，学不到加法。答案本来就摆对了地方。",
             en="The mask is right, but the answers are moved on by one: the input there is the answer itself, to be copied, and adding is not learnt. "
             "The answers were in the right places.",
         ),

@@ -1,4 +1,4 @@
-"""The ledger of bits: what there is to tell of a picture, and how much of it each chapter's model carries."""
+"""The bit ledger: what there is to tell of a picture, and how much of it each chapter's model carries."""
 
 import re
 import statistics

@@ -280,13 +280,13 @@ for n in (8, 192, 1024, 32768):
 # 比 CLIP 的 $\ln N$ 多出 1 奈特，而且从下表看，$-10$ 这个数也不神秘：它是批次有两万多对时的先验（$e^{10}\approx 22\,026$），SigLIP 的批次是 32 768。
 # 我们的批次是 192，先验是 −5.25，所以 −10 对我们来说偏低，起点的损失比瞎猜还高。
 #
-# $b=-10$ 到底避免了什么？记录里有三种起点，每种三个随机种子，短训练（160 步），缩放都从 10 开始。先猜：从 0 出发，会差多少？
+# $b=-10$ 到底避免了什么？记录里有三种起点，每种三个随机种子，短训练（120 步），缩放都从 10 开始。先猜：从 0 出发，会差多少？
 
 # %% [markdown] lang="en"
 # That is 1 nat above CLIP's $\ln N$. And by this table −10 is no magic number: it is the prior of a batch of some twenty thousand ($e^{10}\approx 22{,}026$), and SigLIP's batch is 32,768. Ours is 192, with a
 # prior of −5.25; to us −10 is rather low, and the loss starts above guessing.
 #
-# What does $b=-10$ really prevent? The record holds three starts with three seeds each, short runs of 160 steps, the scale always from 10. Guess first: how much worse is it to start from 0?
+# What does $b=-10$ really prevent? The record holds three starts with three seeds each, short runs of 120 steps, the scale always from 10. Guess first: how much worse is it to start from 0?
 
 # %%
 print("start    bias   first loss   first gradient   Recall@1 of 1000        bias at the end")
@@ -301,7 +301,7 @@ for name, entry in recorded["start"].items():
 # 要看懂这几个数，先得知道我们的训练做了什么：
 #
 # - 比 1 长的梯度，先缩到 1 再用；AdamW 和 Muon 又对梯度的大小不敏感。所以几百倍的梯度，走不出几百倍的步子，丢掉的是头几步的**方向**：全花在“都答不是”上。
-# - AdamW 每一步最多把一个数移动一个学习率那么远（0.005，还要先升后降），160 步加起来只有 0.4 左右。看最后一列：**偏置几乎走不动**。
+# - AdamW 每一步最多把一个数移动一个学习率那么远（0.005，还要先升后降），120 步加起来只有 0.3 左右。看最后一列：**偏置几乎走不动**。
 #   从 0 出发，它到不了 −5，“不是”只能靠两座塔自己去说，把余弦压到负数。所以起点不只是起点，它差不多就是终点。
 #
 # 论文里的差别也不大（表 4，批次 8 千）：ImageNet 零样本 63.0，从 0 出发 61.7，没有偏置 62.0；缩放也从 1 出发时，才真正掉下去，只有 53.7。
@@ -313,7 +313,7 @@ for name, entry in recorded["start"].items():
 #
 # - A gradient longer than 1 is shortened to 1 before it is used, and AdamW and Muon hardly care how long it is. So a gradient hundreds of times as long is no step hundreds of times as long; what is lost is the
 #   **direction** of the first steps, all spent on *no to everything*.
-# - AdamW moves a number by about one learning rate a step at most (0.005, rising and then falling), which comes to some 0.4 in 160 steps. Look at the last column: **the bias hardly gets anywhere**. From 0 it cannot
+# - AdamW moves a number by about one learning rate a step at most (0.005, rising and then falling), which comes to some 0.3 in 120 steps. Look at the last column: **the bias hardly gets anywhere**. From 0 it cannot
 #   reach −5, and saying *no* is left to the towers, which have to press the cosines below zero. So the start is not just a start, it is nearly the end.
 #
 # In the paper the difference is no larger (table 4, a batch of 8 thousand): ImageNet zero-shot 63.0, from 0 61.7, without a bias 62.0; only when the scale starts from 1 too does it really fall, to 53.7.
@@ -333,8 +333,8 @@ features = F.normalize(torch.randn(2, 192, 64, generator=torch.Generator().manua
 (by_n,) = torch.autograd.grad(siglip_loss(*features, 10.0, -10.0), features)
 (by_n_squared,) = torch.autograd.grad(siglip_loss(*features, 10.0, -10.0) / 192, features)
 print(f"the gradient divided by N is {(by_n.norm() / by_n_squared.norm()).item():.1f} times as long as divided by N²")
-print("160 steps, divided by N ", recorded["start"]["paper"]["test_i2t"])
-print("160 steps, divided by N²", recorded["divided_by_n_squared"]["test_i2t"])
+print("120 steps, divided by N ", recorded["start"]["paper"]["test_i2t"])
+print("120 steps, divided by N²", recorded["divided_by_n_squared"]["test_i2t"])
 
 # %% [markdown] lang="zh"
 # ⟨两行的比较⟩。先别急着下结论：AdamW 和 Muon 对损失的倍数不敏感，把损失除以 192，它们走的步子几乎一样；只有“梯度缩到 1”这一条，除以 $N^2$ 时就用不上了。
@@ -436,7 +436,7 @@ assert relation < 70 < binding
 # %% [markdown] lang="zh"
 # ## 4 大家这么说，我们来量
 #
-# 和前两章一样：图和表是三个随机种子的记录结果，每项只改一处，步数相同（160 步）。落在种子差异之内的差别，不要相信。
+# 和前两章一样：图和表是三个随机种子的记录结果，每项只改一处，步数相同（120 步）。落在种子差异之内的差别，不要相信。
 #
 # ### “批次小的时候，sigmoid 更好”
 #
@@ -446,7 +446,7 @@ assert relation < 70 < binding
 # %% [markdown] lang="en"
 # ## 4 What people say, measured
 #
-# As in the two chapters before: figures and tables are recorded results of three seeds, each with one thing changed, at equal steps (160). Do not believe a difference that is inside the spread of the seeds.
+# As in the two chapters before: figures and tables are recorded results of three seeds, each with one thing changed, at equal steps (120). Do not believe a difference that is inside the spread of the seeds.
 #
 # ### "At small batches a sigmoid is better"
 #
@@ -456,12 +456,12 @@ assert relation < 70 < binding
 # %%
 #| alt-zh: 召回率随批量大小的变化，sigmoid 与 softmax 各一条线，三个种子
 #| alt-en: Recall@1 against the batch size, one line for sigmoid and one for softmax, three seeds
-sizes = list(recorded["batch"]["sigmoid"])
+sizes = list(recorded["batch_sizes"]["sigmoid"])
 with plots.figure() as (_, [axes]):
-    curves = {name: [entry["test_i2t"] for entry in rows.values()] for name, rows in recorded["batch"].items()}
+    curves = {name: [entry["test_i2t"] for entry in rows.values()] for name, rows in recorded["batch_sizes"].items()}
     plots.recorded_spread(axes, sizes, curves)
-    axes.set(xlabel="batch size", ylabel="Recall@1 of 1000, 160 steps")
-for name, rows in recorded["batch"].items():
+    axes.set(xlabel="batch size", ylabel="Recall@1 of 1000, 120 steps")
+for name, rows in recorded["batch_sizes"].items():
     print(f"{name:8s}", "   ".join(f"{n}: " + "  ".join(f"{x:4.1f}" for x in entry["test_i2t"]) for n, entry in rows.items()))
 
 # %% [markdown] lang="zh"
@@ -481,7 +481,7 @@ for name, rows in recorded["batch"].items():
 # Can you trust the record? One of its points again, live (sigmoid, batch 16, seed 0):
 
 # %% tags=["live"]
-seeds = recorded["batch"]["sigmoid"]["16"]["test_i2t"]
+seeds = recorded["batch_sizes"]["sigmoid"]["16"]["test_i2t"]
 small_batch, _ = recipe.train(0, recipe.SWEEP_STEPS, batch_size=16)
 found = recall_at_k(base.similarity(small_batch, gallery)).image_to_text
 print(f"live {found:.1f}   recorded {seeds}")
@@ -739,12 +739,11 @@ ids = {language: bilingual.reader("words").encode(bilingual.translated(language)
 print("in", ids["en"].shape[1], "places; words that both languages use:", sorted(set(ids["en"].unique().tolist()) & set(ids["zh"].unique().tolist())))
 
 # %% [markdown] lang="zh"
-# 共用的只有填充、BOS、EOS（编号 0、1、2）：从词元看，两种语言毫不相干。训练方法一点没变，步数加倍（660 步，每种语言正好 330 步那么多）。
-# 软件包里带着这样一个训练好的小模型，先让它用两种语言考同一场试：
+# 共用的只有填充、BOS、EOS（编号 0、1、2）：从词元看，两种语言毫不相干。训练方法一点没变，只是久一些。
+# 软件包里带着这样一个训练好的小模型（1000 步），先让它用两种语言考同一场试：
 
 # %% [markdown] lang="en"
-# They share padding, BOS and EOS (ids 0, 1, 2) and nothing else: as tokens the two languages have nothing to do with each other. The training is as before, with twice the steps (660, so that each language gets as
-# much as 330 gave it). The package brings such a small model, trained; first it sits the same exam in both languages:
+# They share padding, BOS and EOS (ids 0, 1, 2) and nothing else: as tokens the two languages have nothing to do with each other. The training is as before, only longer. The package brings such a small model, trained for 1,000 steps; first it sits the same exam in both languages:
 
 # %% tags=["live"]
 polyglot = load_shipped("tiny-siglip").model
@@ -855,7 +854,7 @@ for unit in ("words", "characters"):
     found = bilingual.reader(unit)
     print(f"{unit:10s}  vocabulary {found.vocabulary:4d}   this sentence takes {int((found.encode([sentence]) != 0).sum()):2d} places with BOS and EOS")
 print(sentence)
-print("\n660 steps, seeds 0, 1, 2    words                  characters")
+print("\n500 steps, seeds 0, 1, 2    words                  characters")
 for key, name in (("en_i2t", "Recall@1, English"), ("zh_i2t", "Recall@1, Chinese"), ("en_to_zh", "English to Chinese"), ("zh_names_test", "zero-shot, Chinese"), ("seconds", None)):
     if name:
         print(f"{name:24s}", *("   " + "  ".join(f"{x:5.1f}" for x in recorded["bilingual"][unit][key]) for unit in ("words", "characters")))
@@ -864,13 +863,13 @@ for key, name in (("en_i2t", "Recall@1, English"), ("zh_i2t", "Recall@1, Chinese
 # ⟨按词与按字的比较，是否超过种子的差别⟩。按字的句子更长，每一步也慢一些；“青”在“青色”里是什么意思，要靠注意力去拼。我们的世界词很少，按词占便宜；
 # 词多起来，字的好处才显出来：没见过的词，也能从字里猜出几分。
 #
-# 还要防一个误会：英文的成绩，是被中文拖累了，还是得了帮助？表里的英文和第 3 节的 SigLIP（⟨第 3 节记录的均值⟩）不能直接比：图少了一半，步数加倍。这一章没有量。
+# 还要防一个误会：英文的成绩，是被中文拖累了，还是得了帮助？表里的英文和第 3 节的 SigLIP（⟨第 3 节记录的均值⟩）不能直接比：图少了一半，步数也不同。这一章没有量。
 
 # %% [markdown] lang="en"
 # ⟨words against characters, and whether the difference exceeds the spread of the seeds⟩. By characters the sentences are longer and each step is slower; what a character means inside a word is left to attention. Our world has few words, which favours reading by words; with
 # many, characters pay: a word never seen can be half guessed from them.
 #
-# One misunderstanding to avoid: does Chinese drag English down, or help it? The English row cannot be compared with the SigLIP of section 3 (⟨mean recorded for section 3⟩): half the pictures, twice the steps. This chapter has not
+# One misunderstanding to avoid: does Chinese drag English down, or help it? The English row cannot be compared with the SigLIP of section 3 (⟨mean recorded for section 3⟩): half the pictures, and other steps. This chapter has not
 # measured it.
 
 # %% [markdown] lang="zh"
@@ -986,10 +985,10 @@ print("longer padding, the same to the last bit:  ", torch.equal(shortest, padde
 print("noise in the padding, the same to the last bit:", torch.equal(shortest, junk))
 
 # %% [markdown] lang="zh"
-# 值不值？记录里各训练了三个：一种保持原来的形状，一种压成 64×64。先猜：长条形的图（长边至少是短边的两倍）上，差多少？
+# 值不值？记录里各训练了三个：一种保持原来的形状，一种压成 64×64。先猜：长条形的图（长边至少是短边的一倍半）上，差多少？
 
 # %% [markdown] lang="en"
-# Is it worth it? The record has three trainings of each: pictures in their own shape, and squashed to 64×64. Guess first: how large is the difference on long pictures (one side at least twice the other)?
+# Is it worth it? The record has three trainings of each: pictures in their own shape, and squashed to 64×64. Guess first: how large is the difference on long pictures (one side at least half as long again as the other)?
 
 # %%
 print("seeds 0, 1, 2  patches a picture   Recall@1 of", len(crops.ids), "        long pictures only")

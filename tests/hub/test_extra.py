@@ -7,7 +7,13 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    ("package", "name"), [("PIL", "ImageProcessor"), ("tokenizers", "TextTokenizer"), ("tokenizers", "load")]
+    ("package", "name"),
+    [
+        ("PIL", "ImageProcessor"),
+        ("tokenizers", "TextTokenizer"),
+        ("tokenizers", "load"),
+        ("sentencepiece", "load"),
+    ],
 )
 def test_it_says_what_to_install(package, name):
     code = (

@@ -19,6 +19,7 @@ FILES = (  # nothing else is fetched: no pickle, no code
     "vocab.json",
     "merges.txt",
     "vocab.txt",
+    "spiece.model",
     SINGLE,
     INDEX,
     "model-*-of-*.safetensors",

@@ -7,6 +7,7 @@ from PIL import Image
 from transformers.models.chinese_clip.image_processing_pil_chinese_clip import ChineseCLIPImageProcessorPil
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.efficientnet.image_processing_pil_efficientnet import EfficientNetImageProcessorPil
+from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
 from vlmlearn.hub.images import ImageProcessor
 
@@ -40,8 +41,11 @@ PROCESSORS = {
         rescale_factor=1 / 127.5,
         image_std=[0.3, 0.4, 0.6],
     ),
+    "SigLIP": SiglipImageProcessorPil(),
+    "SigLIP, small": SiglipImageProcessorPil(size={"height": 33, "width": 20}),
+    "SigLIP, bilinear": SiglipImageProcessorPil(size={"height": 33, "width": 33}, resample=2),
 }
-SIZES = [(37, 53), (101, 64), (31, 31), (7, 90), (1, 1)]
+SIZES = [(37, 53), (101, 64), (31, 31), (7, 90), (1, 900), (900, 1), (1, 1)]
 MODES = ["RGB", "L", "LA", "RGBA", "P", "1", "CMYK"]
 
 
@@ -69,10 +73,18 @@ def test_sizes(name, size):
     assert_close(*ours_and_theirs(PROCESSORS[name], picture(size)))
 
 
-@pytest.mark.parametrize("name", ["CLIP, small", "Chinese-CLIP, square", "ALIGN"])
+@pytest.mark.parametrize("name", ["CLIP, small", "Chinese-CLIP, square", "ALIGN", "SigLIP, small"])
 @pytest.mark.parametrize("mode", MODES)
 def test_modes(name, mode):
     assert_close(*ours_and_theirs(PROCESSORS[name], picture(mode=mode)))
+
+
+@pytest.mark.parametrize("name", [name for name in PROCESSORS if name.startswith("SigLIP")])
+@pytest.mark.parametrize(
+    ("size", "mode"), [*((size, "RGB") for size in SIZES), *(((37, 53), m) for m in MODES)]
+)
+def test_siglip_to_the_last_bit(name, size, mode):
+    assert torch.equal(*ours_and_theirs(PROCESSORS[name], picture(size, mode)))
 
 
 def test_a_transparent_palette_is_seen_over_white():
@@ -100,9 +112,9 @@ def test_settings_as_older_files_have_them():
     assert_close(ours([image]), upstream(images=[image], return_tensors="pt")["pixel_values"])
 
 
-@pytest.mark.parametrize("kind", ["CLIP", "ChineseCLIP", "EfficientNet"])
+@pytest.mark.parametrize("kind", ["CLIP", "ChineseCLIP", "EfficientNet", "Siglip"])
 def test_a_silent_file_means_upstreams_defaults(kind):
-    upstream = {"CLIP": "CLIP", "ChineseCLIP": "Chinese-CLIP", "EfficientNet": "EfficientNet"}[kind]
+    upstream = {"ChineseCLIP": "Chinese-CLIP", "Siglip": "SigLIP"}.get(kind, kind)
     ours = ImageProcessor.from_upstream({"image_processor_type": f"{kind}ImageProcessor"})
     assert ours == ImageProcessor.from_upstream(PROCESSORS[upstream].to_dict())
 

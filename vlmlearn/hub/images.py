@@ -30,6 +30,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "ChineseCLIPImageProcessor": _CLIP,
     "ChineseCLIPFeatureExtractor": _CLIP,
     "EfficientNetImageProcessor": _EFFICIENT_NET,
+    "SiglipImageProcessor": {"size": {"height": 224, "width": 224}, "do_center_crop": False},
 }
 
 
@@ -37,9 +38,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 class ImageProcessor:
     """Photographs of any size to a batch of floats.
 
-    Equals ``CLIPImageProcessorPil``, ``ChineseCLIPImageProcessorPil`` and ``EfficientNetImageProcessorPil`` (which
-    ALIGN uses) of Hugging Face's transformers, with one difference: every photograph becomes RGB, transparency
-    over white, while EfficientNet's there takes RGB only.
+    Equals ``CLIPImageProcessorPil``, ``ChineseCLIPImageProcessorPil``, ``SiglipImageProcessorPil`` and
+    ``EfficientNetImageProcessorPil`` (which ALIGN uses) of Hugging Face's transformers, with one difference: every
+    photograph becomes RGB, transparency over white, while EfficientNet's there takes RGB only.
 
     Args:
         size: (height, width), or one number for the shorter edge: the longer one keeps the proportions.
@@ -68,8 +69,7 @@ class ImageProcessor:
         Raises:
             ValueError: the processor of another family, or a size that is none of upstream's forms.
         """
-        kind = settings.get("image_processor_type") or settings.get("feature_extractor_type")
-        kind = str(kind).removesuffix("Fast").removesuffix("Pil")
+        kind = kind_of_processor(settings)
         if kind not in DEFAULTS:
             raise ValueError(f"the image processor is {kind}, known are {', '.join(DEFAULTS)}")
         found: dict[str, Any] = {
@@ -85,7 +85,7 @@ class ImageProcessor:
         return cls(
             _size(found["size"], square) if found["do_resize"] else None,
             _height_width(found["crop_size"]) if found["do_center_crop"] else None,
-            _filter(found["resample"]),
+            check_filter(found["resample"]),
             found["rescale_factor"] if found["do_rescale"] else 1.0,
             -1.0 if found["do_rescale"] and offset else 0.0,
             _triple(found["image_mean"] if found["do_normalize"] else 0),
@@ -100,10 +100,8 @@ class ImageProcessor:
             ValueError: a single image, none, one without pixels or with more than 8 bits a colour, a file that
                 holds no image or half of one, or results of different sizes. FileNotFoundError: no such file.
         """
-        if isinstance(images, (str, Path, Image.Image)) or not len(images):
-            given = "is a single image" if isinstance(images, (str, Path, Image.Image)) else "is empty"
-            raise ValueError(f"images {given}, expected a list of images: write [image]")
-        ready = [self._standardise(self._resize_and_crop(_open(image))) for image in images]
+        check_list(images)
+        ready = [self._standardise(self._resize_and_crop(open_image(image))) for image in images]
         sizes = sorted({array.shape[1:] for array in ready})
         if len(sizes) > 1:
             raise ValueError(f"the images end as {sizes} pixels, expected one size: process them one by one")
@@ -134,8 +132,26 @@ class ImageProcessor:
         return np.ascontiguousarray(values.transpose(2, 0, 1))
 
 
-def _open(image: ImageInput) -> Image.Image:
-    """An RGB image with all its pixels read."""
+def kind_of_processor(settings: Mapping[str, Any]) -> str:
+    """Upstream's class in a preprocessor_config.json, without the endings that tell with what it computes."""
+    kind = settings.get("image_processor_type") or settings.get("feature_extractor_type")
+    return str(kind).removesuffix("Fast").removesuffix("Pil")
+
+
+def check_list(images: Sequence[ImageInput]) -> None:
+    """Raise a ``ValueError`` where there is no list of images, or nothing in it."""
+    single = isinstance(images, (str, Path, Image.Image))
+    if single or not len(images):
+        given = "is a single image" if single else "is empty"
+        raise ValueError(f"images {given}, expected a list of images: write [image]")
+
+
+def open_image(image: ImageInput) -> Image.Image:
+    """An RGB image with all its pixels read.
+
+    Raises:
+        ValueError: no image, half of one, or one that RGB cannot hold. FileNotFoundError: no such file.
+    """
     name = "the image" if isinstance(image, Image.Image) else str(image)
     try:
         if not isinstance(image, Image.Image):
@@ -179,7 +195,12 @@ def _height_width(size: Any) -> tuple[int, int]:
     )
 
 
-def _filter(resample: Any) -> int:
+def check_filter(resample: Any) -> int:
+    """One of Pillow's filters.
+
+    Raises:
+        ValueError: none of them.
+    """
     known = {int(filter): filter.name for filter in Image.Resampling}
     if resample not in known:
         raise ValueError(f"resample is {resample}, expected one of Pillow's filters: {known}")

@@ -60,6 +60,8 @@ FAMILIES = {  # by config.json's model_type
     "clip": Family("CLIPModel", "vlmlearn.hub.clip", "CLIP", 77),
     "chinese_clip": Family("ChineseCLIPModel", "vlmlearn.hub.chinese_clip", "ChineseCLIP", 512),
     "align": Family("AlignModel", "vlmlearn.hub.align", "ALIGN", 512),
+    "siglip": Family("SiglipModel", "vlmlearn.hub.siglip", "SigLIP", 64),  # and SigLIP 2 of fixed size
+    "siglip2": Family("Siglip2Model", "vlmlearn.hub.siglip2", "SigLIP2", 64),
 }
 
 

@@ -1,7 +1,9 @@
 """Tiny models of upstream with random weights, saved as published ones are."""
 
 import json
+import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,16 +19,27 @@ from transformers import (
     CLIPConfig,
     CLIPModel,
     CLIPTokenizer,
+    GemmaTokenizer,
+    Siglip2Config,
+    Siglip2Model,
+    Siglip2Tokenizer,
+    SiglipConfig,
+    SiglipModel,
+    SiglipTokenizer,
 )
 from transformers.models.chinese_clip.image_processing_pil_chinese_clip import ChineseCLIPImageProcessorPil
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.efficientnet.image_processing_pil_efficientnet import EfficientNetImageProcessorPil
+from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+from transformers.models.siglip2.image_processing_pil_siglip2 import Siglip2ImageProcessorPil
 
 from tests.equality import shaken
+from tests.hub.vocabularies import gemma, spiece
 
 SIDE, CONTEXT = 32, 16
 SQUARE = {"height": SIDE, "width": SIDE}
 TOWER = {"hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 3}
+TEXTS = ["a red dog", "two dogs!", "红色的圆"]
 CHARACTERS = "abcdefghijklmnopqrstuvwxyz!红色的圆狗"
 
 
@@ -60,6 +73,43 @@ def align() -> AlignModel:
         if isinstance(module, nn.Conv2d):
             nn.init.normal_(module.weight, std=0.6)
     return model
+
+
+def siglip(words: int | None = None) -> SiglipModel:
+    text = TOWER | {"vocab_size": words or len(siglip_tokenizer()), "max_position_embeddings": CONTEXT}
+    vision = TOWER | {"image_size": SIDE, "patch_size": 8}
+    return numbered(SiglipModel(SiglipConfig(text_config=text, vision_config=vision)))
+
+
+def siglip2_fixed() -> SiglipModel:
+    """SigLIP 2's models of fixed size are published as SigLIPs with more words."""
+    return siglip(len(gemma_tokenizer()))
+
+
+def siglip2() -> Siglip2Model:
+    text = TOWER | {"vocab_size": len(gemma_tokenizer()), "max_position_embeddings": CONTEXT}
+    vision = TOWER | {"num_patches": 16, "patch_size": 8}
+    return numbered(Siglip2Model(Siglip2Config(text_config=text, vision_config=vision)))
+
+
+def numbered(model: SiglipModel | Siglip2Model) -> SiglipModel | Siglip2Model:
+    """With scale and bias as after training; they start at 0."""
+    with torch.no_grad():
+        model.logit_scale.fill_(1.5)
+        model.logit_bias.fill_(-2.0)
+    return model
+
+
+@cache
+def siglip_tokenizer() -> SiglipTokenizer:
+    path = Path(tempfile.mkdtemp()) / "spiece.model"
+    path.write_bytes(spiece(TEXTS, vocab_size=60))
+    return SiglipTokenizer(str(path), model_max_length=CONTEXT, model_input_names=["input_ids"])
+
+
+@cache
+def gemma_tokenizer(kind: type = Siglip2Tokenizer) -> Siglip2Tokenizer:
+    return gemma(TEXTS, kind=kind, model_input_names=["input_ids"])
 
 
 def clip_tokenizer() -> CLIPTokenizer:
@@ -109,6 +159,13 @@ PARTS = {
             rescale_offset=True,
         ),
     ),
+    "siglip": Parts(siglip, siglip_tokenizer, SiglipImageProcessorPil(size=SQUARE)),
+    "siglip2_fixed": Parts(
+        siglip2_fixed,
+        lambda: gemma_tokenizer(GemmaTokenizer),
+        SiglipImageProcessorPil(size=SQUARE, resample=2),
+    ),
+    "siglip2": Parts(siglip2, gemma_tokenizer, Siglip2ImageProcessorPil(patch_size=8, max_num_patches=21)),
 }
 
 

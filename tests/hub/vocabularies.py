@@ -26,7 +26,7 @@ def spiece(texts: Sequence[str], **options) -> bytes:
     return model.getvalue()
 
 
-def gemma(texts: Sequence[str], **options) -> Siglip2Tokenizer:
+def gemma(texts: Sequence[str], kind: type = Siglip2Tokenizer, **options) -> Siglip2Tokenizer:
     """Byte pairs that fall back to bytes, as SigLIP 2's published files have them: an end, no begin, padding after."""
     pairs = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
     pairs.decoder = decoders.Fuse()
@@ -37,4 +37,4 @@ def gemma(texts: Sequence[str], **options) -> Siglip2Tokenizer:
     learnt = json.loads(pairs.to_str())["model"]
     merges = [tuple(pair) for pair in learnt["merges"]]
     usual = {"add_bos_token": False, "add_eos_token": True, "padding_side": "right", "do_lower_case": True}
-    return Siglip2Tokenizer(learnt["vocab"], merges, **usual | options)
+    return kind(learnt["vocab"], merges, **usual | options)

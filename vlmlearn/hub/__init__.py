@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "checkpoint": ["Checkpoint", "load"],
         "files": ["Source"],
         "images": ["ImageProcessor"],
+        "naflex": ["NaFlexProcessor"],
         "shipped": ["Shipped", "load_shipped", "save_shipped"],
         "text": ["Piece", "TextBatch", "TextTokenizer"],
     },

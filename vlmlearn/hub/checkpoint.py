@@ -11,6 +11,7 @@ from torch import nn
 from vlmlearn.hub.families import Family, family_of
 from vlmlearn.hub.files import Source, find, read_json
 from vlmlearn.hub.images import ImageProcessor
+from vlmlearn.hub.naflex import NaFlexProcessor, processor_from_upstream
 from vlmlearn.hub.text import TextTokenizer
 from vlmlearn.hub.weights import fill, read_weights
 
@@ -22,14 +23,14 @@ class Checkpoint:
     Args:
         model: on the CPU, in float32, in evaluation mode.
         tokenizer: texts to ids and mask.
-        images: photographs to floats.
+        images: photographs to floats, or for NaFlex to lists of patches.
         config: the model's.
         source: where it comes from, with the exact version.
     """
 
     model: nn.Module
     tokenizer: TextTokenizer
-    images: ImageProcessor
+    images: ImageProcessor | NaFlexProcessor
     config: Any
     source: Source
 
@@ -41,9 +42,11 @@ def load(name: str | Path, *, revision: str | None = None) -> Checkpoint:
         images = clip.model.encode_image(clip.images(["cat.jpg"]))
         texts = clip.model.encode_text(clip.tokenizer.encode(["a photo of a cat"]).ids)
 
-    CLIP, Chinese-CLIP ("OFA-Sys/chinese-clip-vit-base-patch16") and ALIGN ("kakaobrain/align-base") in the layout of
-    Hugging Face's transformers. Weights come from safetensors only, and no code is run. Files are kept in the Hub's
-    cache (``HF_HOME``), so a second call needs no network.
+    CLIP, Chinese-CLIP ("OFA-Sys/chinese-clip-vit-base-patch16"), ALIGN ("kakaobrain/align-base"), SigLIP
+    ("google/siglip-base-patch16-224") and SigLIP 2, of fixed size ("google/siglip2-base-patch16-224") or NaFlex
+    ("google/siglip2-base-patch16-naflex"), in the layout of Hugging Face's transformers. Weights come from
+    safetensors only, and no code is run. Files are kept in the Hub's cache (``HF_HOME``), so a second call needs no
+    network.
 
     Args:
         name: a name of the Hub, or a folder that holds config.json, model.safetensors (or its parts with
@@ -64,13 +67,10 @@ def load(name: str | Path, *, revision: str | None = None) -> Checkpoint:
     tokenizer = TextTokenizer.from_folder(
         source.folder, text.get("max_position_embeddings", family.context_length)
     )
-    if len(tokenizer) > text.get("vocab_size", len(tokenizer)):
-        raise ValueError(
-            f"the tokenizer has {len(tokenizer)} pieces, the model takes {text['vocab_size']}: are its files those "
-            "of this checkpoint?"
-        )
-    images = ImageProcessor.from_upstream(_image_settings(source.folder))
+    _check_vocabulary(tokenizer, text.get("vocab_size", len(tokenizer)))
+    images = processor_from_upstream(_image_settings(source.folder))
     config = _config(family, settings, source)
+    _check_vocabulary(tokenizer, config.text.vocabulary)  # where config.json is silent
     weights = family.rename(read_weights(source.folder))
     with torch.random.fork_rng(
         devices=[]
@@ -78,6 +78,14 @@ def load(name: str | Path, *, revision: str | None = None) -> Checkpoint:
         model = family.build(config)
     fill(model, weights)
     return Checkpoint(model.eval(), tokenizer, images, config, source)
+
+
+def _check_vocabulary(tokenizer: TextTokenizer, words: int) -> None:
+    if len(tokenizer) > words:
+        raise ValueError(
+            f"the tokenizer has {len(tokenizer)} pieces, the model takes {words}: are its files those of this "
+            "checkpoint?"
+        )
 
 
 def _config(family: Family, settings: Mapping[str, Any], source: Source) -> Any:

@@ -22,6 +22,10 @@ from vlmlearn.models import clip
 
 LOG_SCALE, LOGIT_BIAS = math.log(10), -10.0  # Zhai et al. 2023, section 3.2
 TextTowerConfig = TextConfig | BidirectionalTextConfig
+TEXT_TOWERS: dict[type, type[nn.Module]] = {
+    TextConfig: TextTower,
+    BidirectionalTextConfig: BidirectionalTextTower,
+}
 
 
 @dataclass(frozen=True)
@@ -48,15 +52,14 @@ class SigLIPConfig:
     embedding: int = 768
     pixel_mean: clip.PerChannel = 127.5
     pixel_std: clip.PerChannel = 127.5
-    log_scale: float = LOG_SCALE
-    logit_bias: float = LOGIT_BIAS
+    log_scale: float | int = LOG_SCALE
+    logit_bias: float | int = LOGIT_BIAS
 
     def __post_init__(self) -> None:
         check_counts(self, "embedding")
         check_numbers(self, "log_scale logit_bias")
-        if type(self.image) not in (MapViTConfig, *clip.IMAGE_TOWERS):
-            known = ", ".join(kind.__name__ for kind in (MapViTConfig, *clip.IMAGE_TOWERS))
-            raise TypeError(f"image is a {type(self.image).__name__}, expected one of {known}")
+        check_kind(self, "image", (MapViTConfig, *clip.IMAGE_TOWERS))
+        check_kind(self, "text", tuple(TEXT_TOWERS))
         if isinstance(self.image, MapViTConfig) and self.embedding != self.image.width:
             raise ValueError(
                 f"embedding is {self.embedding}, the image tower {self.image.width} wide, expected the same: its "
@@ -71,8 +74,8 @@ class SigLIPConfig:
         cls,
         vocabulary: int,
         *,
-        log_scale: float = LOG_SCALE,
-        logit_bias: float = LOGIT_BIAS,
+        log_scale: float | int = LOG_SCALE,
+        logit_bias: float | int = LOGIT_BIAS,
         **changes: Any,
     ) -> "SigLIPConfig":
         """For the embedded world: the very towers of ``CLIPConfig.tiny``, so that nothing but the loss differs.
@@ -120,7 +123,7 @@ class SigLIP(clip.CLIP):
 
     # Other types than CLIP's, with all that its methods ask of them.
     config: SigLIPConfig  # type: ignore[assignment]
-    text_tower: TextTower | BidirectionalTextTower  # type: ignore[assignment]
+    text_tower: nn.Module  # type: ignore[assignment]
 
     def __init__(self, config: SigLIPConfig):
         nn.Module.__init__(self)  # CLIP's own would make its towers
@@ -130,7 +133,7 @@ class SigLIP(clip.CLIP):
             if isinstance(config.image, MapViTConfig)
             else clip.IMAGE_TOWERS[type(config.image)](config.image, config.embedding)
         )
-        self.text_tower = make_text_tower(config.text, config.embedding)
+        self.text_tower = TEXT_TOWERS[type(config.text)](config.text, config.embedding)
         self.log_scale = nn.Parameter(torch.tensor(float(config.log_scale)))
         self.logit_bias = nn.Parameter(torch.tensor(float(config.logit_bias)))
 
@@ -144,17 +147,12 @@ class SigLIP(clip.CLIP):
         )
 
 
-def make_text_tower(config: TextTowerConfig, embedding: int) -> TextTower | BidirectionalTextTower:
-    """The tower that belongs to the config.
-
-    Raises:
-        TypeError: a config without a tower.
-    """
-    if isinstance(config, BidirectionalTextConfig):
-        return BidirectionalTextTower(config, embedding)
-    if isinstance(config, TextConfig):
-        return TextTower(config, embedding)
-    raise TypeError(f"text is a {type(config).__name__}, expected one of TextConfig, BidirectionalTextConfig")
+def check_kind(config: object, name: str, kinds: tuple[type, ...]) -> None:
+    """Raise a ``TypeError`` where the field ``name`` is of none of the ``kinds``."""
+    found = type(getattr(config, name))
+    if found not in kinds:
+        known = ", ".join(kind.__name__ for kind in kinds)
+        raise TypeError(f"{name} is a {found.__name__}, expected one of {known}")
 
 
 def check_numbers(config: object, names: str) -> None:

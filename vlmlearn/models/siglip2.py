@@ -18,11 +18,12 @@ from vlmlearn.layers.text_tower import TextConfig
 from vlmlearn.models.siglip import (
     LOG_SCALE,
     LOGIT_BIAS,
+    TEXT_TOWERS,
     SigLIP,
     SigLIPOutput,
     TextTowerConfig,
+    check_kind,
     check_numbers,
-    make_text_tower,
 )
 
 VOCABULARY = 256_000  # Gemma's
@@ -41,16 +42,19 @@ class SigLIP2Config:
 
     Raises:
         ValueError: a deviation that is not above 0, or a scale or bias that is no finite number.
+        TypeError: an image or text config without a tower.
     """
 
     image: NaFlexConfig = field(default_factory=NaFlexConfig)
     text: TextTowerConfig = field(default_factory=lambda: BidirectionalTextConfig(VOCABULARY))
-    pixel_mean: float = 127.5
-    pixel_std: float = 127.5
-    log_scale: float = LOG_SCALE
-    logit_bias: float = LOGIT_BIAS
+    pixel_mean: float | int = 127.5
+    pixel_std: float | int = 127.5
+    log_scale: float | int = LOG_SCALE
+    logit_bias: float | int = LOGIT_BIAS
 
     def __post_init__(self) -> None:
+        check_kind(self, "image", (NaFlexConfig,))
+        check_kind(self, "text", tuple(TEXT_TOWERS))
         check_numbers(self, "pixel_mean pixel_std log_scale logit_bias")
         if not self.pixel_std > 0:
             raise ValueError(
@@ -97,7 +101,7 @@ class SigLIP2(SigLIP):
         nn.Module.__init__(self)  # SigLIP's own would make its image tower
         self.config = config
         self.image_tower = NaFlexTower(config.image)
-        self.text_tower = make_text_tower(config.text, config.embedding)
+        self.text_tower = TEXT_TOWERS[type(config.text)](config.text, config.embedding)
         self.log_scale = nn.Parameter(torch.tensor(float(config.log_scale)))
         self.logit_bias = nn.Parameter(torch.tensor(float(config.logit_bias)))
 

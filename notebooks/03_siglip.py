@@ -136,13 +136,13 @@ with plots.figure(6.4, 3, columns=2) as (_, panels):
 # ## 2 先写朴素的，再写正确的
 #
 # **sigmoid** 函数把任何一个数变成 0 到 1 之间的概率：$\sigma(x) = 1/(1+e^{-x})$。$\sigma(0)=0.5$，而且 $1-\sigma(x)=\sigma(-x)$：“不是”的概率，就是把 logit 反个号。
-# 于是“是”和“不是”可以写成一个式子。**sigmoid 损失**（sigmoid loss）：
+# 于是“是”和“不是”可以写成一个式子。**sigmoid 损失**：
 #
 # $$
 # \mathcal{L} = -\frac{1}{N}\sum_{i=1}^{N}\sum_{j=1}^{N}\log\sigma\bigl(z_{ij}\,(s\cos_{ij} + b)\bigr),\qquad z_{ij}=\begin{cases}+1 & i=j\\-1 & i\ne j\end{cases}
 # $$
 #
-# $s$ 是第 01 章的缩放；$b$ 是新来的，加在每个 logit 上，叫**logit 偏置**（logit bias），也是学出来的。softmax 用不着它：给一行的分数都加上同一个数，概率不变。
+# $s$ 是第 01 章的缩放；$b$ 是新来的，加在每个 logit 上，叫 **logit 偏置**，也是学出来的。softmax 用不着它：给一行的分数都加上同一个数，概率不变。
 
 # %% [markdown] lang="en"
 # ## 2 Naive first, then right
@@ -470,7 +470,7 @@ for name, rows in recorded["batch_sizes"].items():
 # 读这张图要小心两点。步数相同，批次大的看的图也多，所以**同一条线**的左右不能比，只能比上下两条。
 # 而且 −10 是为大批次准备的：批次为 16 时，先验是 $-\ln 15=-2.7$，偏置又走不动，sigmoid 是带着一个不合适的偏置上场的。
 #
-# 记录可信吗？现场重跑一点（sigmoid，批次 16，种子 0）：
+# 记录可信吗？现场重跑一点（批次 16 的 sigmoid，种子 0）：
 
 # %% [markdown] lang="en"
 # ⟨difference at 16, 64 and 192, which is higher, whether it exceeds the spread of the seeds⟩. The claim of the paper holds here ⟨how far⟩.
@@ -635,8 +635,8 @@ for name, entry in load_results("benchmarks").items():
 #
 # 批次分给 $W$ 个进程，每个进程有 $N/W$ 张图和它们的句子。对角线上的块自己就能算，别的块要用别人的句子。
 #
-# - **全收集**（all-gather）：每个进程先收齐全部 $N$ 个向量，再算自己的那些行。CLIP 只能这样（至少要收齐每一行的分母）。
-# - **环形交换**（ring exchange）：围成一圈，每一步把手里的句子传给下一个，同时用刚收到的算一块。传 $W-1$ 次，每张图就见过了每句话。任何时候，内存里只有一块 $(N/W)^2$。
+# - **全收集**（all-gather）：每个进程先收齐全部 $N$ 个向量，再算自己的那些行。CLIP 通常这样做，因为 softmax 要等整行的分母。
+# - **环形交换**（ring exchange）：围成一圈，每一步把手里的句子传给下一个，用刚收到的算一块。传 $W-1$ 次，每张图就见过了每句话。任何时候，内存里只有一块 $(N/W)^2$。
 #
 # 下图是四个进程：行是图（不动），列是句子（在传）。亮的是这一步正在算的，暗的是算完的：
 
@@ -645,7 +645,7 @@ for name, entry in load_results("benchmarks").items():
 #
 # The batch is shared by $W$ processes, each with $N/W$ pictures and their sentences. A block on the diagonal each can do alone; for the others it needs the sentences of somebody else.
 #
-# - **All-gather:** every process first collects all $N$ vectors, then computes its own rows. CLIP has no other way (at least the denominators of all rows have to be collected).
+# - **All-gather:** every process first collects all $N$ vectors, then computes its own rows. This is what CLIP usually does, since a softmax waits for the denominator of the whole row.
 # - **Ring exchange:** they stand in a ring. At each step every process passes on the sentences it holds, and computes one block with those that it has just been given. After $W-1$ steps each picture has met
 #   each sentence. At any time there is one block of $(N/W)^2$ in memory.
 #
@@ -660,8 +660,8 @@ with plots.figure(9, 2.6, columns=workers) as (_, panels):
     for step, axes in enumerate(panels):
         blocks[blocks > 0] = 0.4
         for worker in range(workers):
-            blocks[worker, (worker + step) % workers] = 1
-            axes.text((worker + step) % workers, worker, f"P{worker}", ha="center", va="center", fontsize=8)
+            blocks[worker, (worker - step) % workers] = 1
+            axes.text((worker - step) % workers, worker, f"P{worker}", ha="center", va="center", fontsize=8)
         axes.imshow(blocks.clone(), cmap="cividis", vmin=0, vmax=1)
         axes.set(title=f"step {step}", xlabel="text block", ylabel="image block" if step == 0 else "", xticks=range(4), yticks=range(4))
         axes.grid(False)
@@ -681,7 +681,7 @@ def ring_loss(image, text, scale, bias, workers):
             logits = scale * mine @ held.T + bias
             sign = 2 * torch.eye(len(mine)) - 1 if step == 0 else -1  # true pairs are at home only
             total = total - F.logsigmoid(sign * logits).sum()
-        texts = texts[1:] + texts[:1]  # everybody hands on what it holds
+        texts = texts[-1:] + texts[:-1]  # everybody hands on what it holds
     return total / len(image)
 
 
@@ -689,37 +689,43 @@ ring = ring_loss(*features.float(), 20.0, -10.0, workers=4)
 print("ring equals whole:", torch.allclose(ring, whole.float(), rtol=1e-5))
 
 # %% [markdown] lang="zh"
-# 再来真的：在你的电脑上开两个进程，各拿一半，用 `torch.distributed` 传句子。值要对，**梯度**也要对。句子传出去以后，别人算出的梯度要沿着环传回来；
-# 忘了这一步，损失一位不差，梯度却是错的，训练照样会往下走，只是走歪了。
+# 再来真的：在你的电脑上开两个进程，各拿一半，用 `torch.distributed` 传句子（`ring_siglip_loss`）。值要对，**梯度**也要对：别人拿这些句子算出的梯度，要回到句子的主人那里。
+# 我们让梯度跟着句子一起走，最后多传一步，正好回家。忘了这一步，损失一位不差，梯度却是错的，训练照样会往下走，只是走歪了。
 
 # %% [markdown] lang="en"
-# Now for real: two processes on your machine, half of the batch each, and `torch.distributed` to pass the sentences. The value must be right, and so must the **gradient**: what others compute for sentences that were handed on has to
-# travel back along the ring. Forget that, and the loss is the same to the last digit while the gradients are wrong; training still goes down, only not where it should.
+# Now for real: two processes on your machine, half of the batch each, and `torch.distributed` to pass the sentences (`ring_siglip_loss`). The value must be right, and so must the **gradient**: what others compute for a sentence has to
+# come back to its owner. Ours travels with the sentence, and one step more takes it home. Forget that, and the loss is the same to the last digit while the gradients are wrong; training still goes down, only not where it should.
 
 # %%
-from vlmlearn.training.distributed import ring_demo
+from vlmlearn.training import ring_demo
 
-ring_demo()
+report = ring_demo(pairs=512, dim=64, processes=2)
+print(f"loss by the ring {report.loss:.3f}, by one process alone {report.loss_alone:.3f}")
+print("gradients equal to 1e-5:", report.gradient_error < 1e-5)
 
 # %% [markdown] lang="zh"
+# 整个训练也可以这样跑：`python -m vlmlearn.training.distributed --steps 330 --processes 2`。
+#
 # 值多少？$N=32\,768$，64 个进程，每个 512 对：
 
 # %% [markdown] lang="en"
+# A whole training runs like this too: `python -m vlmlearn.training.distributed --steps 330 --processes 2`.
+#
 # What is it worth? With $N=32{,}768$ and 64 processes of 512 pairs:
 
 # %%
 n, workers, dim = 32_768, 64, 768
 mine = n // workers
-print("per process, float32                    all-gather      ring")  # CLIP gathers both pictures and sentences
-print(f"scores in memory at once, MB            {4 * mine * n / 1e6:10.1f} {4 * mine * mine / 1e6:9.1f}")
-print(f"vectors of others in memory at once, MB {2 * 4 * (n - mine) * dim / 1e6:10.1f} {4 * mine * dim / 1e6:9.1f}")
-print(f"vectors received in all, MB             {2 * 4 * (n - mine) * dim / 1e6:10.1f} {4 * (n - mine) * dim / 1e6:9.1f}")
+print("per process, float32, in MB              all-gather      ring")  # CLIP gathers both pictures and sentences
+print(f"scores in memory at once                {4 * mine * n / 1e6:10.1f} {4 * mine * mine / 1e6:9.1f}")
+print(f"vectors of others in memory at once     {2 * 4 * (n - mine) * dim / 1e6:10.1f} {2 * 4 * mine * dim / 1e6:9.1f}")
+print(f"vectors and gradients received in all   {4 * 4 * (n - mine) * dim / 1e6:10.1f} {4 * (2 * (n - mine) + mine) * dim / 1e6:9.1f}")
 
 # %% [markdown] lang="zh"
-# 内存少了几十倍，传输少一半：环里只有句子在走，图不动。（反向时，句子的梯度也要走一圈。）论文里一百万的批次，就是这样放下的。
+# 内存少了六十多倍，传输约少一半：环里只有句子（和它们的梯度）在走，图不动。论文里一百万的批次，就是这样放下的。
 
 # %% [markdown] lang="en"
-# Some sixty times less memory, and half the traffic: only sentences travel, pictures stay. (On the way back the gradients of the sentences make the round too.) This is how the paper's batch of a million fits.
+# More than sixty times less memory, and about half the traffic: only sentences travel, with their gradients, and pictures stay. This is how the paper's batch of a million fits.
 
 # %% [markdown] lang="zh"
 # ## 5 两种语言，一个空间
@@ -885,13 +891,13 @@ for key, name in (("en_i2t", "Recall@1, English"), ("zh_i2t", "Recall@1, Chinese
 # many patches as it has, and the lists of a batch are padded to one length. These pictures are cropped from scenes, just large enough for the objects in them:
 
 # %%
-#| alt-zh: 四张长宽各异的图，和它们压成正方形之后的样子，圆形变成了椭圆
-#| alt-en: four pictures of different shapes, and the same squashed into squares, where circles become ellipses
+#| alt-zh: 四张长宽各异的图，下一排是它们压成正方形之后的样子，物体都变了形
+#| alt-en: four pictures of different shapes, and in the next row the same squashed into squares, where the objects are deformed
 crops = naflex.crops("test")
 chosen = sorted(range(60), key=lambda k: -max(crops.shapes[k]) / min(crops.shapes[k]))[:4]
 drawn = {f"{crops.shapes[k][0]}×{crops.shapes[k][1]}": crops.pictures[k] for k in chosen}
-drawn |= {f"{name} squashed": naflex.squashed(picture) for name, picture in drawn.items()}
-plots.side_by_side({name: rearrange(picture, "c h w -> h w c") for name, picture in drawn.items()}, size=1.3)
+for way, shown in (("", drawn), (" squashed", {name: naflex.squashed(picture) for name, picture in drawn.items()})):
+    plots.side_by_side({name + way: rearrange(picture, "c h w -> h w c") for name, picture in shown.items()}, size=1.2)
 
 # %% [markdown] lang="zh"
 # 每块 8×8 像素。一个批次是三样东西：块的列表、掩码（哪些是真的）、每张图有几行几列：
@@ -919,7 +925,7 @@ for columns in (8, 5, 3):
     print(f"{columns} columns:", [round(x, 1) for x in resized.flatten().tolist()])
 
 # %% [markdown] lang="zh"
-# **MAP 头**（MAP head，multi-head attention pooling）：最后要把一串词元变成一个向量。一个学出来的探针（probe）当查询，对所有词元做一次注意力，答案再过一个前馈网络。
+# **MAP 头**（multi-head attention pooling）：最后要把一串词元变成一个向量。一个学出来的探针（probe）当查询，对所有词元做一次注意力，答案再过一个前馈网络。
 # 它和我们的塔最后那四个可学习的查询是一回事，只是 SigLIP 用一个。看看训练好的模型（第 3 节的）在看哪里：
 
 # %% [markdown] lang="en"
@@ -1038,11 +1044,11 @@ for _ in range(20):
 print(f"cells off the diagonal with the picture's own sentence: {sum(again).item() / 20:.1f} of {192 * 191:,} in a batch")
 
 # %% [markdown] lang="zh"
-# 几乎没有。网上的图文不是这样：“图片”“封面”“点击放大”配着几百万张图。有 $k$ 张图用同一句话，最好的答案是对每一格都说 $1/k$，每张图要付的，
+# 三格上下，不到全部的万分之一，而真正的“是”有 192 个。网上的图文不是这样：“图片”“封面”“点击放大”配着几百万张图。有 $k$ 张图用同一句话，最好的答案是对每一格都说 $1/k$，每张图要付的，
 # 正是 $N=k$ 时的瞎猜（第 2 节的公式）。三张图同一句话，验证一下：
 
 # %% [markdown] lang="en"
-# Hardly any. Image–text pairs from the web are not like that: *image*, *cover*, *click to enlarge* stand beside millions of pictures. Where $k$ pictures share a sentence, the best answer is $1/k$ in each of their cells, and every picture pays
+# About three, less than one in ten thousand, against 192 that really are *yes*. Image–text pairs from the web are not like that: *image*, *cover*, *click to enlarge* stand beside millions of pictures. Where $k$ pictures share a sentence, the best answer is $1/k$ in each of their cells, and every picture pays
 # exactly the price of guessing at $N=k$, by the formula of section 2. Check it with three pictures to a sentence:
 
 # %%

@@ -55,9 +55,8 @@ class SentencePieces:
             self._model.LoadFromSerializedProto(content)
         except RuntimeError as error:
             raise ValueError(f"is no SentencePiece model, or is cut off ({error})") from error
-        if not {TRAINER, NORMALIZER} <= _sections(
-            content
-        ):  # the library would go on with the pieces there are
+        # Without these the library would go on with the pieces there are.
+        if not {TRAINER, NORMALIZER} <= _sections(content):
             raise ValueError(f"is cut off after {len(self)} pieces")
         self._end, self._unknown, self._lower = end, unknown, lower
         specials = [*dict.fromkeys([end, unknown, *others])]

@@ -49,3 +49,19 @@ def test_a_changed_list_or_dictionary_is_noticed():
     assert run(grows, case, ["words", "ids"]).changed == ("words", "ids")
     assert case.arguments == (["a", "ring"], {"a": 0, "ring": 1})
     assert run(lambda words, ids: " ".join([*words, "<eos>"]), case, ["words", "ids"]).changed == ()
+
+
+@pytest.mark.parametrize("as_given", [lambda x: x, lambda x: x.numpy()])
+def test_nan_in_an_argument_is_no_change(as_given):
+    case = Case((as_given(torch.tensor([1.0, float("nan")])),))
+    assert run(lambda x: x + 1, case, ["x"]).changed == ()
+
+    def clears(x):
+        x[1] = 0
+        return x
+
+    def spoils(x):
+        x[0] = float("nan")
+        return x
+
+    assert run(clears, case, ["x"]).changed == run(spoils, case, ["x"]).changed == ("x",)

@@ -131,7 +131,8 @@ def _untouched(before: Any, after: Any) -> bool:
         return True
     if before.shape != after.shape or before.dtype != after.dtype:
         return False
-    return bool((before == after).all()) and not getattr(after, "requires_grad", False)
+    equal = (before == after) | ((before != before) & (after != after))  # NaN differs from itself
+    return bool(equal.all()) and not getattr(after, "requires_grad", False)
 
 
 def _gradients(value: Any, leaves: list[Tensor], case: Case) -> dict[str, Tensor | None]:

@@ -1,4 +1,4 @@
-"""How much of a tensor a function reads at once: right results do not show whether it works in chunks."""
+"""How much a function reads or makes at once: right results do not show whether it works in chunks."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,7 +30,39 @@ def most_read_at_once(function: Callable[..., Any], x: Tensor, *others: Any) -> 
     return reader.most
 
 
-class _Reader(TorchDispatchMode):
+def most_made_at_once(function: Callable[..., Any], *arguments: Any) -> int:
+    """The largest number of elements of a tensor that one operation of ``function(*arguments)`` makes.
+
+    Views make nothing, nor do operations in place. Only the way forward counts: what is kept for a gradient does not.
+    """
+    copies = [a.detach().clone() if isinstance(a, Tensor) else a for a in arguments]
+    with torch.no_grad(), _Maker() as maker:
+        function(*copies)
+    return maker.most
+
+
+class _Watcher(TorchDispatchMode):
+    """A mode that does not load the compiler for its first operation: those seconds would be the learner's."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+
+class _Maker(_Watcher):
+    def __init__(self) -> None:
+        super().__init__()
+        self.most = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        known = {_place(leaf) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
+        made = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
+        self.most = max([self.most, *(leaf.numel() for leaf in made if _place(leaf) not in known)])
+        return result
+
+
+class _Reader(_Watcher):
     def __init__(self, x: Tensor) -> None:
         super().__init__()
         self.own, self.most = _place(x), 0

@@ -18,7 +18,8 @@ from vlmlearn.training.batches import shuffled_batches
 from vlmlearn.training.loop import TrainConfig, fit
 from vlmlearn.training.recipes import chapter_01 as base
 from vlmlearn.training.recipes.record import progress
-from vlmlearn.world import SHAPES, Tokenizer, captions, sample_scenes
+from vlmlearn.world import SHAPES, Tokenizer, sample_scenes
+from vlmlearn.world.captions import captions
 from vlmlearn.world.render import render
 
 LANGUAGES = ("en", "zh")

@@ -17,7 +17,8 @@ from vlmlearn.models.siglip2 import SigLIP2, SigLIP2Config
 from vlmlearn.training.batches import shuffled_batches
 from vlmlearn.training.loop import TrainConfig, fit
 from vlmlearn.training.recipes.record import progress
-from vlmlearn.world import Tokenizer, captions, sample_scenes
+from vlmlearn.world import Tokenizer, sample_scenes
+from vlmlearn.world.captions import captions
 from vlmlearn.world.render import render
 
 WAYS = ("native", "square")

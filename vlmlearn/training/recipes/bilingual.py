@@ -161,10 +161,14 @@ def translated(language: str) -> list[str]:
 
 
 def classifier(model: SigLIP, unit: str, language: str) -> ZeroShotClassifier:
-    """The 48 pairs of colour and shape, said in 18 ways."""
+    """The 48 pairs of colour and shape, each in 18 sentences of which one is true: their probabilities are summed."""
     slots = ("color", "shape")
     return ZeroShotClassifier(
-        model, world_class_names(slots, language), world_templates(slots, language), reader(unit).encode
+        model,
+        world_class_names(slots, language),
+        world_templates(slots, language),
+        reader(unit).encode,
+        combine="probabilities",
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from vlmlearn.training.recipes import bilingual, chapter_01, chapter_03, naflex
+from vlmlearn.training.recipes.record import package_sources
 from vlmlearn.world import Tokenizer, captions
 
 CACHED = (
@@ -96,3 +97,7 @@ def test_the_mean_over_all_pairs_is_the_loss_over_n(tiny):
             chapter_03.sigmoid_loss(model, batch).item(),
             rel_tol=1e-5,
         )
+
+
+def test_the_sources_exist():
+    assert all(path.is_file() for path in package_sources(chapter_03.SOURCES))

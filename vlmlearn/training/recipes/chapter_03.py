@@ -28,6 +28,7 @@ SOURCES = (
     *base.SOURCES,
     "layers.map_head",
     "layers.naflex",
+    "layers.patch_lists",
     *(f"heads.retrieval.{name}" for name in ("encoding", "prompts", "zero_shot")),
     "losses.sigmoid",
     "models.siglip",

@@ -109,7 +109,7 @@ with plots.figure(6.4, 3, columns=2) as (_, panels):
     for axes, (name, term) in zip(panels, (("softmax", softmax_term), ("sigmoid", sigmoid_term)), strict=True):
         looked_at = torch.autograd.grad(term, scores)[0] != 0
         axes.imshow(looked_at, cmap="cividis", vmin=0, vmax=1)
-        axes.set(title=f"{name}: {int(looked_at.sum())} cells", xlabel="text", ylabel="image")
+        axes.set(title=f"{name}: looks at {int(looked_at.sum())} of 64", xlabel="text", ylabel="image")
         axes.grid(False)
 
 # %% [markdown] lang="zh"
@@ -277,7 +277,7 @@ for n in (8, 192, 1024, 32768):
     print(f"N = {n:6d}   bias {-math.log(n - 1):6.2f}   chance loss {chance_loss(n):6.3f}   ln N + 1 = {math.log(n) + 1:6.3f}")
 
 # %% [markdown] lang="zh"
-# 比 CLIP 的 $\ln N$ 多出 1 奈特，而且从下表看，$-10$ 这个数也不神秘：它是批次有两万多对时的先验（$e^{10}\approx 22\,026$），SigLIP 的批次是 32 768。
+# 比 CLIP 的 $\ln N$ 多出 1 奈特，而且从上表看，$-10$ 这个数也不神秘：它是批次有两万多对时的先验（$e^{10}\approx 22\,026$），SigLIP 的批次是 32 768。
 # 我们的批次是 192，先验是 −5.25，所以 −10 对我们来说偏低，起点的损失比瞎猜还高。
 #
 # $b=-10$ 到底避免了什么？记录里有三种起点，每种三个随机种子，短训练（120 步），缩放都从 10 开始。先猜：从 0 出发，会差多少？
@@ -896,8 +896,9 @@ for key, name in (("en_i2t", "Recall@1, English"), ("zh_i2t", "Recall@1, Chinese
 crops = naflex.crops("test")
 chosen = sorted(range(60), key=lambda k: -max(crops.shapes[k]) / min(crops.shapes[k]))[:4]
 drawn = {f"{crops.shapes[k][0]}×{crops.shapes[k][1]}": crops.pictures[k] for k in chosen}
-for way, shown in (("", drawn), (" squashed", {name: naflex.squashed(picture) for name, picture in drawn.items()})):
-    plots.side_by_side({name + way: rearrange(picture, "c h w -> h w c") for name, picture in shown.items()}, size=1.2)
+squares = {f"{name} squashed": naflex.squashed(picture) for name, picture in drawn.items()}
+for shown, size in ((drawn, 1.2), (squares, 1.6)):
+    plots.side_by_side({name: rearrange(picture, "c h w -> h w c") for name, picture in shown.items()}, size=size)
 
 # %% [markdown] lang="zh"
 # 每块 8×8 像素。一个批次是三样东西：块的列表、掩码（哪些是真的）、每张图有几行几列：

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
-from vlmlearn.heads.retrieval.encoding import DualEncoder, Images, encode_images, encode_texts
+from vlmlearn.heads.retrieval.encoding import DualEncoder, Images, encode_images, encode_texts, unit
 from vlmlearn.heads.retrieval.prompts import ClassName, ensemble_prompts, fill_templates
+
+COMBINATIONS = ("vectors", "probabilities")
 
 
 class ZeroShotClassifier:
@@ -18,19 +20,24 @@ class ZeroShotClassifier:
     Args:
         model: any dual encoder.
         class_names: at least one; of several words where the templates have several places (see ``fill_templates``).
-        templates: sentences around the name; their vectors are averaged (see ``ensemble_prompts``).
+        templates: sentences around the name; see ``combine``.
         encode: sentences → token ids, such as ``Tokenizer().encode``.
         scale: what cosines are multiplied by before the softmax; the model's own, ``model.log_scale.exp()`` or
             ``1 / model.temperature``, unless it is given.
+        combine: what becomes of a class's sentences. "vectors": their vectors are averaged into one (see
+            ``ensemble_prompts``; Radford et al. 2021), so that many cost no more than one. "probabilities": a softmax
+            over all sentences, summed within each class: where only one of them can be true of a picture (one size, one
+            place), the others cannot blur it.
 
     Attributes:
         class_names: as given.
-        class_vectors: (classes, dim), of length one.
+        class_vectors: (classes, dim), of length one: the averages.
+        prompt_vectors: (classes, templates, dim), of length one.
         scale: a number.
 
     Raises:
         ValueError: empty or repeated class names, templates that do not fit (see ``fill_templates``), features that are
-            NaN, infinite or zero, a scale that is missing or not positive.
+            NaN, infinite or zero, a scale that is missing or not positive, an unknown ``combine``.
     """
 
     def __init__(
@@ -41,15 +48,30 @@ class ZeroShotClassifier:
         encode: Callable[[list[str]], Tensor],
         *,
         scale: float | int | None = None,
+        combine: str = "vectors",
     ) -> None:
+        if combine not in COMBINATIONS:
+            raise ValueError(f"combine is {combine!r}, expected one of {', '.join(COMBINATIONS)}")
+        self.combine = combine
         sentences = fill_templates(templates, class_names)
         self.model, self.class_names, self.scale = model, list(class_names), _scale(model, scale)
         features = encode_texts(model, encode([text for texts in sentences for text in texts]))
-        self.class_vectors = ensemble_prompts(features.unflatten(0, (len(sentences), len(templates))))
+        features = features.unflatten(0, (len(sentences), len(templates)))
+        self.class_vectors, self.prompt_vectors = (
+            ensemble_prompts(features),
+            unit(features, "prompt features"),
+        )
 
     def logits(self, images: Images) -> Float32[Tensor, "batch classes"]:
-        """Scaled cosine of each picture with each class."""
-        return self.scale * encode_images(self.model, images) @ self.class_vectors.T
+        """What the softmax over classes is taken of: scaled cosines, or the logarithm of their summed exponentials."""
+        return self.logits_of(encode_images(self.model, images))
+
+    def logits_of(self, vectors: Float32[Tensor, "batch dim"]) -> Float32[Tensor, "batch classes"]:
+        """The same for image vectors of length one that are there already."""
+        if self.combine == "vectors":
+            return self.scale * vectors @ self.class_vectors.T
+        each = self.scale * vectors @ self.prompt_vectors.flatten(0, 1).T
+        return each.unflatten(1, self.prompt_vectors.shape[:2]).logsumexp(2)
 
     def probabilities(self, images: Images) -> Float32[Tensor, "batch classes"]:
         """Softmax over the classes. They sum to one even where no class fits: the cosines tell, these do not."""

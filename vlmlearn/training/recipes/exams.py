@@ -43,28 +43,35 @@ def class_names() -> list[Any]:
 
 
 def prompts() -> dict[str, list[str]]:
-    """Three ways to say a class: its bare name, one caption, and an ensemble of 18."""
-    ensemble = world_templates(CLASS)
-    return {"name": ["{} {}"], "caption": ["a large {} {} at the center"], "ensemble": ensemble}
+    """Four ways to say a class: its bare name, one caption, 18 captions whose vectors are averaged, and the same 18
+    whose probabilities are summed."""
+    captions = world_templates(CLASS)
+    return {
+        "name": ["{} {}"],
+        "caption": ["a large {} {} at the center"],
+        "averaged": captions,
+        "summed": captions,
+    }
 
 
-def classifier(model: CLIP, kind: str = "ensemble") -> ZeroShotClassifier:
+def classifier(model: CLIP, kind: str = "summed") -> ZeroShotClassifier:
     """The model as a classifier of the 48 pairs."""
-    return ZeroShotClassifier(model, class_names(), prompts()[kind], Tokenizer().encode)
+    combine = "probabilities" if kind == "summed" else "vectors"
+    return ZeroShotClassifier(model, class_names(), prompts()[kind], Tokenizer().encode, combine=combine)
 
 
 def zero_shot(model: CLIP) -> Measures:
     """Accuracy for each kind of prompt on pairs that training showed and on those it never did, and the cross
-    entropy (nats) of the ensemble's answers on the former."""
+    entropy (nats) of the summed answers on the former."""
     exams = {split: one_object(split) for split in ("test", "compositional")}
     vectors = {split: encode_images(model, images) for split, (images, _) in exams.items()}
     found: Measures = {}
     for kind in prompts():
         answers = classifier(model, kind)
         for split, (_, labels) in exams.items():
-            logits = answers.scale * vectors[split] @ answers.class_vectors.T
+            logits = answers.logits_of(vectors[split])
             found[f"{kind}_{split}"] = 100 * (logits.argmax(1) == labels).double().mean().item()
-            if (kind, split) == ("ensemble", "test"):
+            if (kind, split) == ("summed", "test"):
                 found["name_loss"] = F.cross_entropy(logits, labels).item()
     return found
 
@@ -95,7 +102,8 @@ def search_score(model: CLIP, vectors: Tensor) -> float:
     """
     relevant = relevant_pictures(base.gallery("test").scenes)
     asked = relevant.any(1)  # the pairs that training never shows are in no picture of this split
-    return mean_average_precision((classifier(model).class_vectors @ vectors.T)[asked], relevant[asked])
+    queries = classifier(model, "averaged").class_vectors  # a query is one vector
+    return mean_average_precision((queries @ vectors.T)[asked], relevant[asked])
 
 
 def relevant_pictures(scenes: Scenes) -> Tensor:

@@ -76,7 +76,7 @@ from vlmlearn.training.recipes import chapter_01 as base
 from vlmlearn.training.recipes import chapter_02 as recipe
 from vlmlearn.training.recipes import exams
 from vlmlearn.training.recipes.record import load_results
-from vlmlearn.world import Tokenizer, sample_scenes, swapped_captions
+from vlmlearn.world import Tokenizer, captions, sample_scenes, swapped_captions
 
 torch.set_num_threads(2)
 torch.manual_seed(0)
@@ -177,61 +177,100 @@ print(len(seen_images), "pictures of seen pairs,", len(new_images), "of pairs ne
 naive = ZeroShotClassifier(model, names, ["{} {}"], tokenizer.encode)
 bare = naive.accuracy(seen_images, seen_labels)
 print(f"the bare name: {bare:.1f}% of seen pairs, {naive.accuracy(new_images, new_labels):.1f}% of pairs never seen")
-assert bare > 8
+assert bare > 30
 
 # %% [markdown] lang="zh"
-# 得分 ⟨光名字的准确率⟩，比瞎猜好，却远不如检索。问题在提示词：文本塔只读过完整的描述，比如“a large red star at the top left”，
+# 远比瞎猜好，却远不如检索（那是千里挑一，这里只有 48 个选项）。先怀疑提示词：文本塔只读过完整的描述，比如“a large red star at the top left”，
 # 从没读过光秃秃的“red star”。对它来说，这是另一种语言。
 #
 # 那就说它听得懂的话。但大小和位置我们不知道，说哪一句？
 
 # %% [markdown] lang="en"
-# That is ⟨accuracy of the bare name⟩: better than guessing, far below what retrieval led us to expect. The prompt is to blame. The text tower has read whole captions such as "a large
-# red star at the top left", and never a bare "red star". To this tower it is another language.
+# Far better than guessing, and far below what retrieval led us to expect: that was one of a thousand, this is one of 48. The first suspect is the prompt. The text tower has read
+# whole captions such as "a large red star at the top left", and never a bare "red star". To this tower it is another language.
 #
 # So let us speak as it is used to. But we do not know size or place: which sentence do we say?
 
 # %%
 kinds = exams.prompts()
 print("one caption:", kinds["caption"])
-print("ensemble of", len(kinds["ensemble"]), "captions:", kinds["ensemble"][:3], "…")
+print("ensemble of", len(kinds["averaged"]), "captions:", kinds["averaged"][:3], "…")
 
 # %% [markdown] lang="zh"
-# **提示词集成**（prompt ensemble）：18 句全说一遍（2 种大小 × 9 个位置），向量取平均。平均之后，大小和位置互相抵消，剩下的就是颜色和形状。
-# 次序很要紧：每句**先归一化**，再平均，最后再归一化一次。先平均的话，向量长的句子说了算。
+# **提示词集成**（prompt ensemble）：18 句全说一遍（2 种大小 × 9 个位置），向量取平均，指望大小和位置互相抵消，只剩颜色和形状。
+# CLIP 就是这样做的。次序很要紧：每句**先归一化**，再平均，最后再归一化一次。先平均的话，向量长的句子说了算。
+#
+# 先猜：比起单说一句，它能多对几分？
 
 # %% [markdown] lang="en"
-# A **prompt ensemble** says all 18 (2 sizes × 9 places) and averages their vectors. In the average, size and place cancel, and what is left is colour and shape.
-# The order of steps matters: **normalise each** vector, then average, then normalise again. Averaged first, the sentences with long vectors would decide.
+# A **prompt ensemble** says all 18 (2 sizes × 9 places) and averages their vectors, in the hope that size and place cancel and colour and shape are left. This is what CLIP does. The
+# order of steps matters: **normalise each** vector, then average, then normalise again. Averaged first, the sentences with long vectors would decide.
+#
+# Guess first: how many points does it gain over a single sentence?
 
 # %% tags=["live"]
 print("accuracy, %      seen pairs   never seen")
 accuracies = {}
-for kind in kinds:
+for kind in ("name", "caption", "averaged"):
     answers = exams.classifier(model, kind)
     accuracies[kind] = answers.accuracy(seen_images, seen_labels)
     print(f"{kind:14s} {accuracies[kind]:9.1f} {answers.accuracy(new_images, new_labels):12.1f}")
-assert accuracies["ensemble"] > 40
+assert accuracies["averaged"] > 40
 
 # %% [markdown] lang="zh"
-# 集成最好：⟨集成比单句高几分⟩。没见过的组合低一些，但远高于瞎猜：颜色和形状是分开学到的，可以重新组合。
+# 几乎没多。为什么？看看这 18 句：它们不是同一件事的 18 种说法，而是 18 种**不同的可能**。一张图里的星星不可能既在左上又在右下，所以最多有一句是真的。
+# 平均之后的向量，问的是“这张图像不像所有位置的平均”，答案当然含糊。
 #
-# 看几张图，标题是最可能的类别和它的概率：
+# 该问的是：“18 句里，有没有哪一句是真的？”只有一句能为真的时候，概率要**相加**：对全部 48×18 句做一次 softmax，再把同一类的加起来。
+# 写成 logits，就是对句子做 log-sum-exp（第 00a 章）：
 
 # %% [markdown] lang="en"
-# The ensemble is best, by ⟨points over one caption⟩. Pairs never seen score lower, and still far above guessing: colour and shape were learnt apart and can be put
-# together anew.
+# Hardly any. Why? Look at the 18 again: they are not 18 ways to say one thing, they are 18 **different possibilities**. A star cannot be at the top left and at the bottom right, so
+# at most one of them is true. The averaged vector asks whether the picture resembles the mean of all places, and the answer is bound to be vague.
 #
-# A few pictures, each under its most probable class and the probability:
+# The question to ask is whether **any** of the 18 is true. Where only one can be, probabilities **add**: one softmax over all 48×18 sentences, then the sum within each class. In
+# logits that is a log-sum-exp over the sentences (chapter 00a):
+
+# %% tags=["live"]
+averaged, ensemble = exams.classifier(model, "averaged"), exams.classifier(model, "summed")
+vectors = encode_images(model, seen_images)
+each = model.log_scale.exp().item() * vectors @ ensemble.prompt_vectors.flatten(0, 1).T  # pictures × all 864 sentences
+summed = each.unflatten(1, (48, 18)).logsumexp(dim=2)
+print("as the package does it:", torch.allclose(summed, ensemble.logits(seen_images), atol=1e-3))
+
+place = {sentence: k for k, sentence in enumerate(kinds["summed"])}  # which of the 18 is true of each picture
+true = captions(sample_scenes(len(seen_images), split="test", objects=(1, 1)))
+told = [place[text.replace(" ".join(names[c]), "{} {}")] for text, c in zip(true, seen_labels.tolist(), strict=True)]
+knowing = each.unflatten(1, (48, 18))[torch.arange(len(told)), :, told]
+accuracies["summed"] = ensemble.accuracy(seen_images, seen_labels)
+print(f"probabilities summed  {accuracies['summed']:5.1f}   never seen {ensemble.accuracy(new_images, new_labels):5.1f}")
+print(f"told size and place   {100 * (knowing.argmax(1) == seen_labels).float().mean():5.1f}")
+assert accuracies["summed"] > 80 and accuracies["summed"] > accuracies["averaged"] + 10
+
+# %% [markdown] lang="zh"
+# 超过八成，比平均多了十几分以上，而且与**事先知道**大小和位置几乎一样好：不知道的东西，求和替我们消掉了。
+#
+# 那 CLIP 错了吗？没有。它的 80 句（“一张…的照片”“一张…的糟糕照片”……）大多是同一件事的不同说法，平均既合理又省事：每类只剩一个向量。
+# 要分清你的提示词是**同义的**，还是**互斥的**：前者平均，后者求和。
+#
+# 没见过的组合低一些，但远高于瞎猜：颜色和形状是分开学到的，可以重新组合。看几张图，标题是最可能的类别和它的概率：
+
+# %% [markdown] lang="en"
+# Above eighty, more than ten points over the average, and about as good as **knowing** size and place beforehand: summing has taken care of what we do not know.
+#
+# Was CLIP wrong, then? No. Its 80 prompts ("a photo of a …", "a bad photo of a …") mostly say one thing in different words, and averaging them is sensible and cheap: one vector a class is
+# left. Ask of your prompts whether they are **synonyms** or **alternatives**: average the former, sum over the latter.
+#
+# Pairs never seen score lower, and still far above guessing: colour and shape were learnt apart and can be put together anew. A few pictures, each under its most probable class and the
+# probability:
 
 # %% tags=["live"]
 #| alt-zh: 四张只有一个物体的图，标题是模型给出的类别和概率
 #| alt-en: four pictures of one object each, titled with the class that the model chose and its probability
-ensemble = exams.classifier(model)
 best = ensemble.probabilities(seen_images[:4]).max(dim=1)
 titles = [f"{k}: {' '.join(names[c])} {p:.2f}" for k, (p, c) in enumerate(zip(best.values, best.indices, strict=True))]
 plots.side_by_side({t: rearrange(picture, "c h w -> h w c") for t, picture in zip(titles, seen_images, strict=False)})
-assert (ensemble.logits(seen_images).argmax(1) == seen_labels).float().mean() > 0.4
+assert (ensemble.logits(seen_images).argmax(1) == seen_labels).float().mean() > 0.8
 
 # %% [markdown] lang="zh"
 # ### softmax 总会选一个
@@ -246,19 +285,21 @@ assert (ensemble.logits(seen_images).argmax(1) == seen_labels).float().mean() > 
 
 # %% tags=["live"]
 logits = ensemble.logits(seen_images)
-without = logits.scatter(1, seen_labels[:, None], -torch.inf)
-for name, scores in (("right class listed", logits), ("right class removed", without)):
-    top = scores.softmax(1).max(1).values.mean().item()
-    print(f"{name:20s} top probability {top:.2f}   top cosine {scores.max(1).values.mean().item() / ensemble.scale:.2f}")
-assert without.softmax(1).max(1).values.mean() > 0.4
+cosines = (vectors @ ensemble.prompt_vectors.flatten(0, 1).T).unflatten(1, (48, 18)).amax(dim=2)  # a class's best sentence
+own = F.one_hot(seen_labels, 48).bool()
+for name, hidden in (("right class listed", torch.zeros_like(own)), ("right class removed", own)):
+    top = logits.masked_fill(hidden, -torch.inf).softmax(1).amax(1).mean()
+    print(f"{name:20s} top probability {top:.2f}   top cosine {cosines.masked_fill(hidden, -1).amax(1).mean():.2f}")
+assert logits.masked_fill(own, -torch.inf).softmax(1).amax(1).mean() > 0.6
 
 # %% [markdown] lang="zh"
-# 它照样有把握：平均 ⟨拿走后的最高概率⟩。softmax 只比较名单上的各项，不问有没有一项是对的。余弦倒是低了一些（⟨余弦前后⟩），
-# 但“低”只是相对而言：余弦 0.3 在这个模型里可能很差，在另一个模型里可能很好。要设门槛，得在自己的数据上量。
+# 正确答案不在名单上，它照样有把握，平均超过 0.6（有时比名单齐全时还高：对手少了一个）。softmax 只比较名单上的各项，不问有没有一项是对的。
+# 余弦倒是低了一点，但“低”只是相对而言：余弦 0.3 在这个模型里可能很差，在另一个模型里可能很好。要设门槛，得在自己的数据上量。
 
 # %% [markdown] lang="en"
-# It is confident all the same: ⟨top probability without the right class⟩ on average. A softmax compares what is on the list and never asks whether any of it is right. The cosine does fall (⟨cosine
-# before and after⟩), but low is relative: a cosine of 0.3 may be poor in this model and excellent in another. A threshold has to be measured on your own data.
+# With the right answer gone it is confident all the same, above 0.6 on average, at times even more than with the full list: a rival is missing. A softmax compares what is on the list and
+# never asks whether any of it is right. The cosine does fall a little, but low is relative: a cosine of 0.3 may be poor in this model and excellent in another. A threshold has to be measured on
+# your own data.
 
 # %% [markdown] lang="zh"
 # ## 3 搜索：一句话找图，一张图找图
@@ -332,7 +373,7 @@ relevant = exams.relevant_pictures(gallery.scenes)
 chance = relevant[relevant.any(1)].double().mean().item()
 found_map = exams.search_score(model, index.vectors)
 print(f"mAP {found_map:.2f}, a random order about {chance:.2f}")
-assert found_map > 0.3
+assert found_map > 0.15
 
 # %% [markdown] lang="zh"
 # 一千张图，全部比一遍只要几毫秒。图到了几百万张，索引会改用 FAISS：先用 k 均值把向量分成许多格，查询时只看最近的几格。
@@ -370,7 +411,7 @@ assert found_map > 0.3
 print("tower       weights   steps   Recall@1 of 1000        never-seen pairs        zero-shot, 48 classes")
 for name, entry in recorded["towers"].items():
     steps, weights = recorded["settings"]["tower_steps"][name], recorded["parameters"][name]
-    scores = ("  ".join(f"{x:4.1f}" for x in entry[key]) for key in ("test_i2t", "compositional_i2t", "ensemble_test"))
+    scores = ("  ".join(f"{x:4.1f}" for x in entry[key]) for key in ("test_i2t", "compositional_i2t", "summed_test"))
     print(f"{name:9s} {weights:9,d} {steps:7d}   ", "      ".join(scores))
 
 # %% [markdown] lang="zh"
@@ -829,6 +870,48 @@ from vlmlearn.exercises import check
 check("swap_objects", swap_objects)
 
 # %% [markdown] lang="zh"
+# **🔧 修好一次训练（15 分钟）** 有人从图像分类的教程里搬来一个训练循环，那里它一直很好用。他拿它来训练一个小 CLIP：损失从 4.3 左右一路降到 1 左右，一切正常。
+# 可是问它物体在哪个角（左上、右上、左下、右下，四句描述里选一句），只对一半：上下几乎不错，左右跟抛硬币一样。模型、损失和数据都是对的。找到毛病，改好。
+# 函数要返回每一步的损失（一个列表）；检查会训练一次，几秒钟，再用没见过的图考这四个角。
+
+# %% [markdown] lang="en"
+# **🔧 Repair a training run (15 min)** Somebody took a training loop from a course on image classification, where it had always served well, and trained a small CLIP with it. The loss
+# falls from about 4.3 to about 1, and all seems fine. But asked for the corner that an object is in, with four captions to choose from, the model is right half of the time: about top and bottom it
+# is hardly ever wrong, about left and right it might as well toss a coin. The model, the loss and the data are right. Find the fault and mend it. Keep returning the loss of every step in a list; the
+# check trains for a few seconds and then asks for the corner in new pictures.
+
+# %% exercise="train_places"
+import torch
+
+from vlmlearn.losses import clip_loss
+
+
+def train_places(model, images, ids, steps):
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    losses = []
+    for _ in range(steps):
+        batch = torch.randint(len(images), (64,))
+        ### BEGIN SOLUTION
+        pictures = images[batch]  # as they are: the sentences say left and right
+        ### PLANTED
+        # mirrored = torch.rand(64) < 0.5  # half of them, so that a picture is not the same every time
+        # pictures = torch.where(mirrored[:, None, None, None], images[batch].flip(3), images[batch])
+        ### END SOLUTION
+        image_features, text_features, scale = model(pictures, ids[batch])
+        loss = clip_loss(image_features, text_features, scale)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("train_places", train_places)
+
+# %% [markdown] lang="zh"
 # **◇ 开放实验：提示词值多少分（60 分钟）** 同一个模型，同一批单物体的图，按形状分类。比较四种提示词：光一个词、一句描述、144 句的集成、
 # 和题目不相干的句式。分数差多少？有没有哪一类反而变差？先写下预测，再动手；每种至少用三个随机种子训练的模型。
 #
@@ -865,7 +948,7 @@ on_photos = base.gallery("test", "test")
 photo_recall = recall_at_k(base.similarity(model, on_photos)).image_to_text
 photo_accuracy = ensemble.accuracy(*exams.one_object("test", "test"))
 print(f"Recall@1 of 1000:      on texture {recall.image_to_text:5.1f}   on photographs {photo_recall:5.1f}")
-print(f"zero-shot, 48 classes: on texture {accuracies['ensemble']:5.1f}   on photographs {photo_accuracy:5.1f}")
+print(f"zero-shot, 48 classes: on texture {accuracies['summed']:5.1f}   on photographs {photo_accuracy:5.1f}")
 assert photo_recall < recall.image_to_text - 10 and photo_recall > 15
 
 # %% [markdown] lang="zh"

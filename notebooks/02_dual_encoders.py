@@ -198,13 +198,13 @@ print("ensemble of", len(kinds["averaged"]), "captions:", kinds["averaged"][:3],
 
 # %% [markdown] lang="zh"
 # **提示词集成**（prompt ensemble）：18 句全说一遍（2 种大小 × 9 个位置），向量取平均，指望大小和位置互相抵消，只剩颜色和形状。
-# CLIP 就是这样做的。次序很要紧：每句**先归一化**，再平均，最后再归一化一次。先平均的话，向量长的句子说了算。
+# CLIP 就是这样做的。次序很要紧：每句**先归一化**，再平均，最后再归一化一次。不先归一化就平均，向量长的句子说了算。
 #
 # 先猜：比起单说一句，它能多对几分？
 
 # %% [markdown] lang="en"
 # A **prompt ensemble** says all 18 (2 sizes × 9 places) and averages their vectors, in the hope that size and place cancel and colour and shape are left. This is what CLIP does. The
-# order of steps matters: **normalise each** vector, then average, then normalise again. Averaged first, the sentences with long vectors would decide.
+# order of steps matters: **normalise each** vector, then average, then normalise again. Without the first step, sentences with long vectors would outvote the others.
 #
 # Guess first: how many points does it gain over a single sentence?
 
@@ -219,7 +219,7 @@ assert accuracies["averaged"] > 40
 
 # %% [markdown] lang="zh"
 # 几乎没多。为什么？看看这 18 句：它们不是同一件事的 18 种说法，而是 18 种**不同的可能**。一张图里的星星不可能既在左上又在右下，所以最多有一句是真的。
-# 平均之后的向量，问的是“这张图像不像所有位置的平均”，答案当然含糊。
+# 平均之后的向量，问的是“这张图跟所有位置的平均有多像”，答案当然含糊。
 #
 # 该问的是：“18 句里，有没有哪一句是真的？”只有一句能为真的时候，概率要**相加**：对全部 48×18 句做一次 softmax，再把同一类的加起来。
 # 写成 logits，就是对句子做 log-sum-exp（第 00a 章）：
@@ -248,24 +248,25 @@ print(f"told size and place   {100 * (knowing.argmax(1) == seen_labels).float().
 assert accuracies["summed"] > 80 and accuracies["summed"] > accuracies["averaged"] + 10
 
 # %% [markdown] lang="zh"
-# 超过八成，比平均多了十几分以上，而且与**事先知道**大小和位置几乎一样好：不知道的东西，求和替我们消掉了。
+# 超过八成，比平均多了十几分，而且与**事先知道**大小和位置几乎一样好：不知道的东西，求和替我们消掉了。
 #
-# 那 CLIP 错了吗？没有。它的 80 句（“一张…的照片”“一张…的糟糕照片”……）大多是同一件事的不同说法，平均既合理又省事：每类只剩一个向量。
-# 要分清你的提示词是**同义的**，还是**互斥的**：前者平均，后者求和。
+# 那 CLIP 错了吗？它的 80 句里两种都有：“一张…的照片”和“一张…的好照片”是换个说法，“…的雕塑”和“…的涂鸦”是不同的可能。平均很省事，每类只剩一个向量，
+# 在 ImageNet 上也确实多了 3.5 分；求和会不会更好，要在那里量过才知道。要分清你的提示词是**同义的**，还是**互斥的**：前者平均，后者求和。
 #
-# 没见过的组合低一些，但远高于瞎猜：颜色和形状是分开学到的，可以重新组合。看几张图，标题是最可能的类别和它的概率：
+# 没见过的组合低一些，但远高于瞎猜：颜色和形状是分开学到的，可以重新组合。看几张图，上面写着最可能的类别和它的概率：
 
 # %% [markdown] lang="en"
 # Above eighty, more than ten points over the average, and about as good as **knowing** size and place beforehand: summing has taken care of what we do not know.
 #
-# Was CLIP wrong, then? No. Its 80 prompts ("a photo of a …", "a bad photo of a …") mostly say one thing in different words, and averaging them is sensible and cheap: one vector a class is
-# left. Ask of your prompts whether they are **synonyms** or **alternatives**: average the former, sum over the latter.
+# Was CLIP wrong, then? Its 80 prompts hold both kinds: "a photo of a …" and "a good photo of a …" say one thing in different words, "a sculpture of a …" and "graffiti of a …" are
+# different possibilities. Averaging is cheap, for one vector a class is left, and on ImageNet it did gain 3.5 points; whether summing gains more has to be measured
+# there. Ask of your prompts whether they are **synonyms** or **alternatives**: average the former, sum over the latter.
 #
 # Pairs never seen score lower, and still far above guessing: colour and shape were learnt apart and can be put together anew. A few pictures, each under its most probable class and the
 # probability:
 
 # %% tags=["live"]
-#| alt-zh: 四张只有一个物体的图，标题是模型给出的类别和概率
+#| alt-zh: 四张只有一个物体的图，上面写着模型给出的类别和概率
 #| alt-en: four pictures of one object each, titled with the class that the model chose and its probability
 best = ensemble.probabilities(seen_images[:4]).max(dim=1)
 titles = [f"{k}: {' '.join(names[c])} {p:.2f}" for k, (p, c) in enumerate(zip(best.values, best.indices, strict=True))]
@@ -427,12 +428,12 @@ for name, entry in recorded["towers"].items():
 # %% [markdown] lang="zh"
 # ### “零样本就是认出没见过的概念”
 #
-# 三种提示词，三个种子（第 01 章的训练，330 步）：
+# 四种说法，三个种子（第 01 章的训练，330 步）：
 
 # %% [markdown] lang="en"
 # ### "Zero-shot means recognising concepts never seen"
 #
-# Three kinds of prompts, three seeds (chapter 01's training, 330 steps):
+# Four ways to say a class, three seeds (chapter 01's training, 330 steps):
 
 # %%
 print("prompt        seen pairs              never-seen pairs")
@@ -441,12 +442,12 @@ for kind in kinds:
     print(f"{kind:9s}    ", "      ".join(scores))
 
 # %% [markdown] lang="zh"
-# 集成比单句高 ⟨分⟩，超过种子之间的差别。没见过的是**组合**：每种颜色、每种形状，训练里都见过上千次。
+# 18 句求和比单句高 ⟨分⟩，超过种子之间的差别。没见过的是**组合**：每种颜色、每种形状，训练里都见过上千次。
 # 要是有一种颜色从来没出现过，词表里的那个向量就还是随机的，谁也认不出来。零样本的“零”，是说没有为这个任务做标注，不是说没见过这个概念。
 # 真实的 CLIP 也一样：一个概念在训练数据里出现得越少，零样本就越差（Udandarao 等，2024）。
 
 # %% [markdown] lang="en"
-# The ensemble gains ⟨points⟩ over one caption, more than the spread of the seeds. What was never seen is the **pair**: each colour and each shape stood in training thousands of times.
+# Summed over 18 captions it gains ⟨points⟩ over one, more than the spread of the seeds. What was never seen is the **pair**: each colour and each shape stood in training thousands of times.
 # Of a colour that never occurred, the word's vector would still be random, and nobody could recognise it. The *zero* in zero-shot says that nothing was labelled for this task, not
 # that the concept is new. The same holds for real CLIPs: the rarer a concept is in the training data, the worse it does zero-shot (Udandarao et al. 2024).
 
@@ -951,7 +952,7 @@ photo_recall = recall_at_k(base.similarity(model, on_photos)).image_to_text
 photo_accuracy = ensemble.accuracy(*exams.one_object("test", "test"))
 print(f"Recall@1 of 1000:      on texture {recall.image_to_text:5.1f}   on photographs {photo_recall:5.1f}")
 print(f"zero-shot, 48 classes: on texture {accuracies['summed']:5.1f}   on photographs {photo_accuracy:5.1f}")
-assert photo_recall < recall.image_to_text - 10 and photo_recall > 15
+assert 40 < photo_recall < recall.image_to_text - 10
 
 # %% [markdown] lang="zh"
 # 都掉了：检索 ⟨数⟩，零样本 ⟨数⟩。训练得更久没有治好它，第 01 章的短训练掉得也差不多。那里还量过怎么补救，是训练时就让背景变化，而不是训练更久：
@@ -1060,7 +1061,7 @@ plots.bit_ledger("02")
 # ## 8 小结
 #
 # - 对齐的空间可以直接拿来分类和搜索：类别用句子说出来，图的向量存进索引。
-# - 提示词要像训练时的描述；多句平均，先归一化再平均。
+# - 提示词要像训练时的描述。同义的几句，先归一化再平均；互斥的几句，把概率相加。
 # - 文本塔取 EOS 处的向量，因为有因果掩码，只有它看得到整句话。
 # - 图和句子之间有间隙，训练之前就有；它几乎不妨碍检索。
 # - 塔的好坏要在同样的成本下比，而且只对这个规模成立。
@@ -1081,7 +1082,7 @@ plots.bit_ledger("02")
 # ## 8 Summary
 #
 # - An aligned space classifies and searches as it is: classes are said in sentences, the vectors of pictures go into an index.
-# - A prompt should read like a caption of the training; average several, normalised first.
+# - A prompt should read like a caption of the training. Average synonyms, normalised first; of alternatives, sum the probabilities.
 # - The text is read at EOS, which alone sees the whole sentence under the causal mask.
 # - Between pictures and sentences there is a gap, from before training; it hardly disturbs retrieval.
 # - Compare towers at equal cost, and only for this scale.
@@ -1102,7 +1103,7 @@ plots.bit_ledger("02")
 # **五道小题**
 #
 # 1. 为什么文本塔取 EOS，而不取第一个词元？
-# 2. 18 句提示词的集成，分类时比一句慢多少？
+# 2. 18 句提示词取平均，分类时比一句慢多少？求和呢？
 # 3. 两座塔在同样的步数下比较，哪一座占便宜？
 # 4. 间隙的长度是 0.8，召回率 95。要不要先消除间隙？
 # 5. 难负样本为什么只加在“图选句子”的方向？
@@ -1110,7 +1111,7 @@ plots.bit_ledger("02")
 # <details><summary>答案</summary>
 #
 # 1. 有因果掩码，第一个词元只看得到自己；EOS 看得到整句话。
-# 2. 一样快。句子的向量事先算好、平均好，每个类别只剩一个向量。
+# 2. 取平均一样快：句子的向量事先算好、平均好，每个类别只剩一个。求和要比 18 倍的向量，不过图的向量还是只算一次，那才是大头。
 # 3. 每步算得多的那一座：同样的步数，它用了更多的时间。
 # 4. 不必。排名只看同一张图对各句的分数，整体平移几乎不改变次序。把图和句子混在一个名单里搜时才需要。
 # 5. 反方向是“句子选图”，没有一张图配得上这句假话，所以没有正确答案可学。
@@ -1121,7 +1122,7 @@ plots.bit_ledger("02")
 # **Five questions**
 #
 # 1. Why is the text read at EOS and not at its first token?
-# 2. How much slower does an ensemble of 18 prompts classify than a single one?
+# 2. How much slower do 18 averaged prompts classify than a single one? And 18 that are summed?
 # 3. Two towers are compared at equal steps. Which one is favoured?
 # 4. The gap has length 0.8, and Recall@1 is 95. Should the gap be closed first?
 # 5. Why do hard negatives enter only where a picture chooses a sentence?
@@ -1129,7 +1130,8 @@ plots.bit_ledger("02")
 # <details><summary>Answers</summary>
 #
 # 1. Under the causal mask the first token sees only itself; EOS sees the whole sentence.
-# 2. Not at all. The sentences' vectors are computed and averaged beforehand; one vector a class is left.
+# 2. Averaged, not at all: the sentences' vectors are computed and averaged beforehand, and one a class is left. Summed, there are 18 times as many to compare with; but the picture's own vector,
+#    which costs most, is still computed once.
 # 3. The one that computes more in a step: at equal steps it is given more time.
 # 4. No. A ranking compares one picture's scores with different sentences, and a shift of all of them hardly changes the order. It is needed when pictures and sentences are searched in one list.
 # 5. In the other direction a sentence chooses a picture; no picture belongs to a false sentence, so there is no right answer to learn.

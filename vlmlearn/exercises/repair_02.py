@@ -230,9 +230,9 @@ TRAIN_PLACES = Repair(
         Mistake(
             "larger_rate",
             _variant(rate=2e-2),
-            zh="学习率大了十倍，故障还在。损失一直降得好好的，问题不在走得快慢：批次里的描述，对它的图都说得对吗？",
-            en="The learning rate is ten times larger, and the fault is still there. The loss fell as it should, so speed is not the trouble: is every sentence of a "
-            "batch true of its picture?",
+            zh="学习率大了十倍，故障还在，说不定连损失也降不下来了。原来的损失降得好好的，问题不在走得快慢：批次里的描述，对它的图都说得对吗？",
+            en="The learning rate is ten times larger, and the fault is still there; the loss may not even fall any more. It used to fall as it should, so speed was not the "
+            "trouble: is every sentence of a batch true of its picture?",
         ),
     ),
     hints=(

@@ -28,15 +28,25 @@ def recorded_spread(
     Args:
         axes: where to draw; settings are spaced evenly.
         settings: the values swept.
-        recorded: for each curve, one list of seeds' results a setting.
+        recorded: for each curve, one list of seeds' results a setting; a curve may end before the others.
         live: the setting and the result of the run in the notebook.
+
+    Raises:
+        ValueError: a curve with more results than there are settings.
     """
     places = range(len(settings))
     for (name, results), color, marker in zip(recorded.items(), COLORS, MARKERS, strict=False):
+        if len(results) > len(settings):
+            raise ValueError(
+                f"{name!r} has {len(results)} results, expected at most one a setting, {len(settings)}"
+            )
         axes.plot(
-            places, [sum(seeds) / len(seeds) for seeds in results], color=color, label=f"{name} (recorded)"
+            places[: len(results)],
+            [sum(seeds) / len(seeds) for seeds in results],
+            color=color,
+            label=f"{name} (recorded)",
         )
-        for place, seeds in zip(places, results, strict=True):
+        for place, seeds in enumerate(results):
             axes.scatter([place] * len(seeds), seeds, color=color, marker=marker, s=14, alpha=0.7)
     if live is not None:
         axes.scatter(

@@ -96,8 +96,11 @@ tokenizer = Tokenizer()
 # %%
 shipped = load_shipped("tiny-clip")
 model, card = shipped.model, shipped.card
-for key in ("command", "data", "batch", "steps", "seed", "scores"):
+for key in ("command", "batch", "steps", "seed"):
     print(f"{key:8s}", card[key])
+for part in ("data", "scores"):
+    for key, value in card[part].items():
+        print(f"{part:8s}", key, value if not isinstance(value, dict) else "  ".join(f"{k} {v:.1f}" for k, v in value.items()))
 
 # %% [markdown] lang="zh"
 # 卡片可信吗？自己考一遍：1000 张没见过的图，1000 句话。
@@ -135,7 +138,7 @@ assert recall.image_to_text > 93
 
 # %%
 with torch.no_grad():
-    grid = model.image_tower.grid((gallery.images[:1].float() - 101) / 36)
+    grid = model.image_tower.grid((gallery.images[:1].float() - 101) / 36)  # standardised, as in chapter 00a
 print("tokens of a picture    ", tuple(grid.shape[1:]))
 print("vector of a picture    ", tuple(image[0].shape))
 
@@ -415,11 +418,11 @@ assert found_map > 0.15
 # of the CNN's 330. Guess the order first:
 
 # %%
-print("tower       weights   steps   Recall@1 of 1000        never-seen pairs        zero-shot, 48 classes")
+print("tower      weights  steps  Recall@1 of 1000    never-seen pairs    zero-shot")
 for name, entry in recorded["towers"].items():
     steps, weights = recorded["settings"]["tower_steps"][name], recorded["parameters"][name]
     scores = ("  ".join(f"{x:4.1f}" for x in entry[key]) for key in ("test_i2t", "compositional_i2t", "summed_test"))
-    print(f"{name:9s} {weights:9,d} {steps:7d}   ", "      ".join(scores))
+    print(f"{name:8s} {weights:9,d} {steps:6d} ", "    ".join(scores))
 
 # %% [markdown] lang="zh"
 # 看第一组 Recall@1：CNN 远远领先，ConvNeXt 落后十五分以上，ViT 再落后二十分，都远远超过种子之间的差别。通常的解释是：ViT 要从零学会“相邻的像素有关系”，卷积天生就知道；数据少、时间短，这一点最值钱。
@@ -479,7 +482,7 @@ with plots.figure(9, 3.6, columns=2) as (_, panels):
         plots.modality_gap_map(axes, features[0][:100], features[1][:100], f"{title}, 100 pairs")
 for name, features in (("untrained", before), ("shipped CLIP", (image, text))):
     gap = modality_gap(*features)
-    print(f"{name:13s} length of the gap {gap.length:.2f}   nearer to their own kind {gap.separated:.0f}%   share of variance {gap.explained:.2f}")
+    print(f"{name:13s} gap {gap.length:.2f}   nearer to their own kind {gap.separated:3.0f}%   share of variance {gap.explained:.2f}")
 assert gap.length < 0.5 and recall.image_to_text > 93
 
 # %% [markdown] lang="zh"
@@ -499,12 +502,12 @@ assert gap.length < 0.5 and recall.image_to_text > 93
 # two rows longer ones:
 
 # %%
-print("               length of the gap     Recall@1            Recall@1 when closed afterwards")
+print("               length of the gap    Recall@1            closed afterwards")
 rows = {"untrained": recorded["untrained"]} | {f"temp. {t}": entry for t, entry in recorded["temperature"].items()}
 rows |= {"330 steps": recorded["towers"]["cnn"], "1000 steps": recorded["swaps"]["36000"]["1000"]}
 for name, entry in rows.items():
     print(f"{name:12s}  ", "  ".join(f"{x:.2f}" for x in entry["gap"]), *(
-        "      " + "  ".join(f"{x:4.1f}" for x in entry[key]) for key in ("test_i2t", "i2t_closed")))
+        "    " + "  ".join(f"{x:4.1f}" for x in entry[key]) for key in ("test_i2t", "i2t_closed")))
 
 # %% [markdown] lang="zh"
 # 八十步就够把它缩到 0.1 左右。温度越低，留下的越多：固定在 1.0，几乎没有间隙；固定在 0.01，还有 0.5 以上。训练更久，温度越学越低，间隙也从 0.08 左右回升到 0.13 左右。
@@ -570,10 +573,10 @@ print("half wrong, twice the steps", recorded["noise_twice_the_steps"]["test_i2t
 # And something we had not expected. Look at the gap: the more captions are wrong, the longer the gap that is left, and now it does help to subtract the means:
 
 # %%
-print("wrong captions   length of the gap     Recall@1            Recall@1 when closed afterwards")
+print("wrong captions length of the gap    Recall@1            closed afterwards")
 for rate, entry in recorded["noise"].items():
-    print(f"{rate:12s}     ", "  ".join(f"{x:.2f}" for x in entry["gap"]), *(
-        "      " + "  ".join(f"{x:4.1f}" for x in entry[key]) for key in ("test_i2t", "i2t_closed")))
+    print(f"{rate:14s}", "  ".join(f"{x:.2f}" for x in entry["gap"]), *(
+        "    " + "  ".join(f"{x:4.1f}" for x in entry[key]) for key in ("test_i2t", "i2t_closed")))
 
 # %% [markdown] lang="zh"
 # 一半是错的时候，减去均值能多三到五分。为什么噪声会留住间隙，这里没有查；学得慢大概是一部分原因（步数加倍，间隙从 0.93 降到 0.86 左右），但不像是全部。
@@ -637,7 +640,7 @@ for scenes, rows in recorded["swaps"].items():
 # 为什么？损失只拿一张图的句子跟同一批次里别的句子比；那些句子和它们的图，就是它的对手。先猜：192 张图的批次里，碰上下面两种对手的机会各有多大？
 #
 # - 颜色：你的图里有一个红色星形；对手有红色的东西，也有星形，却没有红色星形。单说这个物体，只数词是分不出来的。
-# - 关系：对手的物体和你的一模一样。只有对着它，才用得上谁在左边。
+# - 关系：你说“甲在乙的左边”，对手也有一样的甲和乙。只有对着它，才用得上谁在左边。
 
 # %% [markdown] lang="en"
 # The two kinds of order fare differently. Which colour belongs to whom is learnt with time (from some 75% to 95%); who is left of whom is still at 50% after 1,000 steps, which is guessing. With a ninth of the data both look much the same, colours a few points worse.
@@ -645,29 +648,29 @@ for scenes, rows in recorded["swaps"].items():
 # Why? The loss compares a picture's sentence only with the others of its batch: they and their pictures are its rivals. Guess first: in a batch of 192, how likely are these two kinds of rivals?
 #
 # - Colour: your picture holds a red star; the rival has something red, and a star, but no red star. Whoever only counts words cannot tell, as far as this object goes.
-# - Relation: the rival holds the very same objects as you do. Only against such a one does it matter who is on the left.
+# - Relation: you say "A left of B", and the rival holds the same A and B. Only against such a one does it matter who is on the left.
 
 # %%
 scenes = sample_scenes(20 * 192, split="train")  # twenty batches
 tables = exams.relevant_pictures(scenes).T.unflatten(0, (20, 192)).unflatten(2, (8, 6))  # batch, picture, colour, shape
-fooled, twins = [], []
+fooled, related = [], []
 for batch in range(20):
     rows, has = slice(192 * batch, 192 * (batch + 1)), tables[batch]
-    color, shape = scenes.color[rows, 0], scenes.shape[rows, 0]  # of each picture's first object
+    (color, second_color), (shape, second_shape) = scenes.color[rows, :2].T, scenes.shape[rows, :2].T  # of the first two objects
     almost = has.any(2)[:, color] & has.any(1)[:, shape] & ~has[:, color, shape]  # row: rival, column: picture
     fooled.append(almost.double().mean())
-    same = (has[:, None] == has[None]).flatten(2).all(2) & ~torch.eye(192, dtype=torch.bool)
-    twins.append(same.any(1)[torch.from_numpy(scenes.count[rows] > 1)].double().mean())
-print(f"rivals with your colour and your shape, but not in one object: {100 * torch.stack(fooled).mean():.1f}% of all rivals")
-print(f"pictures of several objects that meet a rival with the same: {100 * torch.stack(twins).mean():.1f}%")
+    both = has[:, color, shape] & has[:, second_color, second_shape] & ~torch.eye(192, dtype=torch.bool)
+    related.append(both[:, torch.from_numpy(scenes.count[rows] > 1)].double().mean())
+for kind, shares in (("your colour and your shape, but not in one object", fooled), ("your first two objects, wherever they stand", related)):
+    share = torch.stack(shares).mean().item()
+    print(f"rivals with {kind:50s} {100 * share:4.1f}%, {191 * share:4.1f} of 191")
 
 # %% [markdown] lang="zh"
-# 前一种对手，一张图在一个批次里平均碰上十个；后一种，一百张图里还不到三张碰得上。（两种数法不一样严：前一种只要求一个物体像，后一种要求全部物体都相同。）
+# 前一种对手，一张图在一个批次里平均碰上十个；后一种，平均一个都不到，而且其中还有关系恰好相同的。练习的机会差了十几倍。
 # 所以“CLIP 是词袋”未必是一条定律，可能只是批次里的负样本很少要它学谁在左边。这里数的是机会，不是证明；要检验，就得动手加对手：
 
 # %% [markdown] lang="en"
-# Of the first kind a picture meets ten in a batch on average; of the second, fewer than three pictures in a hundred meet any. (The two counts are not equally strict: the first asks for likeness
-# in one object, the second in all of them.) So "CLIP is a bag of words" need be no law; perhaps the negatives in a batch hardly ever ask who is on the left. This counts occasions and proves nothing; the test is to add rivals:
+# Of the first kind a picture meets ten in a batch on average; of the second not one, and some of those stand in the same relation too. The occasions to practise differ by a factor of more than ten. So "CLIP is a bag of words" need be no law; perhaps the negatives in a batch hardly ever ask who is on the left. This counts occasions and proves nothing; the test is to add rivals:
 
 # %% [markdown] lang="zh"
 # ### 难负样本：把对手造出来
@@ -699,11 +702,11 @@ few = slice(32)
 batch = gallery.images[few], gallery.ids[few, 0], tokenizer.encode(false)[few], torch.from_numpy(usable)[few]
 with torch.no_grad():
     print("equal to the recipe's:", torch.allclose(hard_loss(model, batch), recipe.hard_loss(model, batch), atol=1e-5))
-print("seeds 0, 1, 2                     Recall@1             relation swap         colour swap")
-rows = {"330 steps": recorded["towers"]["cnn"], "330 steps, hard negatives": recorded["hard_negatives"]}
-rows |= {"1000 steps": recorded["swaps"]["36000"]["1000"], "1000 + 200 with hard ones": recorded["tuned"]}
+print("steps                   Recall@1            relation swap       colour swap")
+rows = {"330": recorded["towers"]["cnn"], "330, hard negatives": recorded["hard_negatives"]}
+rows |= {"1000": recorded["swaps"]["36000"]["1000"], "1000, then 200 hard": recorded["tuned"]}
 for name, entry in rows.items():
-    print(f"{name:26s}     ", "     ".join("  ".join(f"{x:4.1f}" for x in entry[key]) for key in ("test_i2t", "swap_relation", "swap_binding")))
+    print(f"{name:20s}   ", "    ".join("  ".join(f"{x:4.1f}" for x in entry[key]) for key in ("test_i2t", "swap_relation", "swap_binding")))
 
 # %% [markdown] lang="zh"
 # 从头训练，步数相同：关系换序从五成（瞎猜）到七成左右，召回率少了将近四分。先训练 1000 步，再用难负样本训练 200 步（NegCLIP 就是这样微调的），只到 56 到 67，召回率从 96 降到 94：

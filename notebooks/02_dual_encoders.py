@@ -396,13 +396,13 @@ assert found_map > 0.15
 # %% [markdown] lang="zh"
 # ## 4 大家这么说，我们来量
 #
-# 下面的图和表都是三个随机种子的**记录结果**，由 `python -m vlmlearn.training.recipes 02` 得到。每一项只改动一处，其余与第 01 章的训练相同。
+# 下面的图和表都是三个随机种子的**记录结果**，由 `python -m vlmlearn.training.recipes 02` 得到。每一项只改动写明的那一处（有时还有步数），其余与第 01 章的训练相同。
 # 小点是各个种子，线是平均；落在种子差异之内的差别，不要相信。
 
 # %% [markdown] lang="en"
 # ## 4 What people say, measured
 #
-# The figures and tables below are **recorded results** of three seeds, made by `python -m vlmlearn.training.recipes 02`. Each changes one thing against the training of
+# The figures and tables below are **recorded results** of three seeds, made by `python -m vlmlearn.training.recipes 02`. Each changes what it names (at times the number of steps too) against the training of
 # chapter 01. Small points are seeds, the line is their mean. Do not believe a difference that is inside the spread of the seeds.
 
 # %% [markdown] lang="zh"

@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "align": ["align_loss"],
         "contrastive": ["clip_loss"],
         "distributed": ["gathered_clip_loss", "ring_siglip_loss"],
+        "laplace": ["laplace_depth_loss"],
         "sigmoid": ["siglip_loss"],
     },
 )

@@ -5,5 +5,21 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["decoding"],
-    submod_attrs={},
+    submod_attrs={
+        "classification": ["ClassificationConfig", "ClassificationHead"],
+        "depth": ["DepthEstimationConfig", "DepthEstimationHead"],
+        "detection": ["DetectionConfig", "DetectionHead"],
+        "factory": ["HeadConfiguration", "TaskType", "create_vision_head"],
+        "instances": [
+            "InstanceSegmentationConfig",
+            "InstanceSegmentationHead",
+            "coefficients_of",
+            "mask_logits",
+        ],
+        "keypoints": ["KeypointConfig", "KeypointHead"],
+        "multi_task": ["MultiTaskHead", "create_multi_task_head"],
+        "options": ["HeadConfig"],
+        "saving": ["load_head", "save_head"],
+        "segmentation": ["SegmentationConfig", "SegmentationHead"],
+    },
 )

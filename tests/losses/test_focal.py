@@ -127,7 +127,7 @@ def test_bad_input():
             loss(x, 2 * y)
         with pytest.raises(ValueError, match=r"logits is nan at \(0,\)"):
             loss(x / 0, y)
-    with pytest.raises(ValueError, match="gamma is -1, expected 0 to .*: RetinaNet has 2"):
+    with pytest.raises(ValueError, match=r"gamma is -1, expected 0 to .*: RetinaNet has 2"):
         sigmoid_focal_loss(x, y, gamma=-1)
     for alpha in (-0.5, 1.5):
         with pytest.raises(ValueError, match=f"alpha is {alpha}, expected 0 to 1: .* None or -1"):

@@ -59,7 +59,9 @@ def test_ranges(dtype):
     if tensor.is_floating_point():
         for value in (math.nan, math.inf, -math.inf):
             tensor[1, 0] = value
-            with pytest.raises(ValueError, match=rf"mask is {value:g} at \(1, 0\), expected -1e\+12 to 1e\+12"):
+            with pytest.raises(
+                ValueError, match=rf"mask is {value:g} at \(1, 0\), expected -1e\+12 to 1e\+12"
+            ):
                 check_values("mask", tensor)
 
 
@@ -88,5 +90,5 @@ def test_class_ids():
         check_class_ids(torch.tensor([-1]), torch.zeros(1, 3), -100)
     with pytest.raises(ValueError, match=r"target has shape \(2, 2, 2\), logits \(2, 3, 4, 4\), .* resize"):
         check_class_ids(target[:, ::2, ::2], logits, 255)
-    with pytest.raises(ValueError, match="target is torch.float32, expected integers: pass class ids"):
+    with pytest.raises(ValueError, match=r"target is torch\.float32, expected integers: pass class ids"):
         check_class_ids(target.float(), logits, 255)

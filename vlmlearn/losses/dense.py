@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Integer, Shaped
 from torch import Tensor
 
 from vlmlearn.losses.task_checks import (
@@ -21,7 +21,7 @@ SMALLEST_DEPTH = 1e-12  # below it the slope of the logarithm leaves float32
 
 def cross_entropy_loss(
     logits: Float[Tensor, "batch classes *space"],
-    target: Int[Tensor, "batch *space"],
+    target: Integer[Tensor, "batch *space"],
     *,
     weight: Float[Tensor, "classes"] | None = None,
     label_smoothing: float | int = 0.0,
@@ -73,7 +73,7 @@ def cross_entropy_loss(
 
 def dice_loss(
     logits: Float[Tensor, "batch classes *space"],
-    target: Int[Tensor, "batch *space"],
+    target: Integer[Tensor, "batch *space"],
     *,
     ignore_index: int = -100,
     smooth: float | int = 0.0,
@@ -132,9 +132,10 @@ def mask_dice_loss(
     check_number("smooth", smooth, 0, LARGEST, "DETR has 1, and 0 is the plain quotient")
     check_values("logits", logits)
     check_values("target", target, 0, 1, fix="a mask is 1 inside and 0 outside")
-    predicted, true = (
-        x.reshape(len(x), x.shape[1:].numel()) for x in (precise(logits).sigmoid(), target.detach())
-    )
+    predicted = precise(logits).sigmoid()
+    true = target.detach().to(predicted.dtype)
+    pixels = logits.shape[1:].numel()
+    predicted, true = predicted.reshape(len(logits), pixels), true.reshape(len(logits), pixels)
     return reduce_loss(1 - _dice(predicted, true, smooth, (1,)), reduction)
 
 
@@ -218,7 +219,7 @@ def heatmap_mse_loss(
     return share((weights * squares).sum(), weights.sum())
 
 
-def _dice(predicted: Tensor, true: Tensor, smooth: float, over: tuple[int, ...]) -> Tensor:
+def _dice(predicted: Tensor, true: Tensor, smooth: float | int, over: tuple[int, ...]) -> Tensor:
     both = (predicted * true).sum(over)
     sizes = predicted.sum(over) + true.sum(over)
     return (2 * both + smooth) / (sizes + smooth).clamp(min=1e-7)

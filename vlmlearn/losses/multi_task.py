@@ -116,10 +116,11 @@ class GradNorm(nn.Module):
         learning_rate: the largest change of log w in a step is this times the number of tasks.
 
     Raises:
-        ValueError: no task, a task named twice, "loss" or "weight_…", ``alpha`` below 0, ``learning_rate`` outside 0 … 1.
+        ValueError: no task, a task named twice, "loss" or "weight_…", ``alpha`` outside 0 … 100, ``learning_rate``
+            outside 0 … 1.
 
-    Chen et al. 2018, equations 1 and 2, algorithm 1. L_i(0) is the first loss of a task above 0;
-    until each task has one, the weights stay 1.
+    Chen et al. 2018, equations 1 and 2, algorithm 1. L_i(0) is a task's first loss above 0; until each task has had
+    one, the weights stay 1.
     """
 
     weights: Tensor

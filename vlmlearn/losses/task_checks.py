@@ -3,7 +3,7 @@
 import difflib
 
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Integer, Shaped
 from torch import Tensor
 
 # Squares and products of two numbers below 1e12 stay inside float32, whose largest is 3.4e38.
@@ -30,15 +30,16 @@ def check_same_shape(
 def check_values(
     name: str,
     tensor: Shaped[Tensor, "..."],
-    low: float = -LARGEST,
-    high: float = LARGEST,
+    low: float | int = -LARGEST,
+    high: float | int = LARGEST,
     *,
     fix: str = "NaN and infinity often come from too high a learning rate",
 ) -> None:
     """``ValueError`` that names the first value outside ``low`` … ``high``; NaN is outside. Not while compiling."""
     if torch.compiler.is_compiling():
         return
-    outside = ~((tensor >= low) & (tensor <= high))
+    values = precise(tensor)  # 1e12 in float16 would be infinity, which is not above it
+    outside = ~((values >= low) & (values <= high))
     if outside.any():
         place = tuple(outside.nonzero()[0].tolist())
         raise ValueError(
@@ -46,14 +47,14 @@ def check_values(
         )
 
 
-def check_number(name: str, value: float | int, low: float, high: float, fix: str) -> None:
+def check_number(name: str, value: float | int, low: float | int, high: float | int, fix: str) -> None:
     """``ValueError`` unless an option lies within ``low`` … ``high``."""
     if not low <= value <= high:
         raise ValueError(f"{name} is {value}, expected {low:g} to {high:g}: {fix}")
 
 
 def check_class_ids(
-    target: Int[Tensor, "batch *space"], logits: Float[Tensor, "batch classes *space"], ignore_index: int
+    target: Integer[Tensor, "batch *space"], logits: Float[Tensor, "batch classes *space"], ignore_index: int
 ) -> Bool[Tensor, "batch *space"]:
     """Where the target counts: everywhere but at ``ignore_index``.
 
@@ -82,7 +83,7 @@ def check_class_ids(
 
 
 def share(
-    part: Float[Tensor, "..."], whole: Float[Tensor, "..."], smallest: float = 0.0
+    part: Float[Tensor, "..."], whole: Float[Tensor, "..."], smallest: float | int = 0
 ) -> Float[Tensor, "..."]:
     """``part / whole``, and 0 with zero gradients where the whole is not above ``smallest``."""
     some = whole > smallest

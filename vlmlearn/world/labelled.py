@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
+from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64, UInt8
+from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 
 from vlmlearn.world.captions import captions
 from vlmlearn.world.labels import depth_maps, keypoints
@@ -79,7 +80,9 @@ class Labelled:
                 "(x, y, width, height) becomes (x, y, x + width, y + height)"
             )
         if self.instances.size and self.instances.max() > MAX_OBJECTS:
-            raise ValueError(f"instances go up to {self.instances.max()}, expected 0 to {MAX_OBJECTS}: slot + 1")
+            raise ValueError(
+                f"instances go up to {self.instances.max()}, expected 0 to {MAX_OBJECTS}: slot + 1"
+            )
         if self.depth is not None and not ((self.depth > 0) & np.isfinite(self.depth)).all():
             raise ValueError(
                 f"depth goes down to {self.depth.min():g}, expected finite metres above 0: "
@@ -93,8 +96,11 @@ class Labelled:
 
     def __getitem__(self, item: "slice | np.ndarray | list[int]") -> "Labelled":
         """The chosen pictures, as a batch again."""
-        parts = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Labelled(**{name: None if part is None else part[item] for name, part in parts.items()})
+        parts: dict[str, Any] = {}
+        for field in fields(self):
+            values = getattr(self, field.name)
+            parts[field.name] = None if values is None else values[item]
+        return Labelled(**parts)
 
     @property
     def side(self) -> int:
@@ -119,7 +125,9 @@ class Labelled:
             ValueError: unknown language, words that were dropped.
         """
         if self.scenes is None:
-            raise ValueError("the words of these pictures were dropped: take the captions before drop('words')")
+            raise ValueError(
+                "the words of these pictures were dropped: take the captions before drop('words')"
+            )
         return captions(self.scenes, language, variant=variant)
 
     def drop(self, *names: str) -> "Labelled":
@@ -134,7 +142,7 @@ class Labelled:
                 raise ValueError(
                     f"unknown label {name!r}, expected one of {', '.join(DROPPABLE)}: did you mean {near!r}?"
                 )
-        gone = {"scenes" if name == "words" else name: None for name in names}
+        gone: dict[str, Any] = {"scenes" if name == "words" else name: None for name in names}
         return replace(self, **gone)
 
 
@@ -161,3 +169,21 @@ def labelled_pictures(
         depth=depth_maps(scenes, pictures.instances),
         scenes=scenes,
     )
+
+
+def one_each(name: str, values: float | int | np.ndarray, batch: int) -> Float64[np.ndarray, " batch"]:
+    """A number for each picture, from one for all or one each.
+
+    Raises:
+        ValueError: another count, or a number that is not finite.
+    """
+    array = np.asarray(values, np.float64)
+    if array.shape not in ((), (batch,)) or not np.isfinite(array).all():
+        raise ValueError(f"{name} is {values}, expected a finite number, or {batch} of them: one a picture")
+    return np.broadcast_to(array, (batch,))
+
+
+def check_seed(seed: int) -> None:
+    """Raise a ``ValueError`` unless ``seed`` is a whole number from 0 to 2**64 - 1."""
+    if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**64:
+        raise ValueError(f"seed is {seed}, expected a whole number from 0 to 2**64 - 1")

@@ -103,7 +103,7 @@ def _try(exercise: Exercise, function: Callable[..., Any], seed: int) -> Verdict
     for case, wanted, got in zip(cases, expected, found, strict=True):
         if got.changed:
             return say.changed_input(exercise, got.changed)
-        if what := complaint(wanted.value, got.value):
+        if what := complaint(wanted.value, got.value, any_length=exercise.any_length):
             return say.other_kind(exercise, what, wanted.value, got.value, case)
     if all(map(same, expected, found)):
         ignored = (
@@ -169,6 +169,6 @@ def _all_same(exercise: Exercise, function: Callable[..., Any], seed: int) -> bo
     for case in exercise.cases(seed):
         wanted = run(exercise.reference, case, exercise.parameters)
         got = run(function, case, exercise.parameters)
-        if complaint(wanted.value, got.value) or not same(wanted, got):
+        if complaint(wanted.value, got.value, any_length=exercise.any_length) or not same(wanted, got):
             return False
     return True

@@ -86,6 +86,7 @@ class Exercise:
         mark: one of ``MARKS``.
         properties: tried in this order.
         demands: what right results alone do not show, such as working in chunks; checked when the values are right.
+        any_length: how many rows come back is part of the answer: another number is a wrong value, no wrong shape.
 
     Raises:
         ValueError: no mistakes, another number of hints, or an unknown mark.
@@ -100,6 +101,7 @@ class Exercise:
     mark: str
     properties: tuple[Property, ...] = ()
     demands: tuple[Property, ...] = ()
+    any_length: bool = False
 
     seconds: ClassVar[float] = 10.0  # for all calls of a check together; the reference takes milliseconds
 

@@ -55,8 +55,12 @@ def run(function: Callable[..., Any], case: Case, parameters: list[str]) -> Outc
         )
 
 
-def complaint(expected: Any, value: Any) -> str | None:
-    """In which respect ``value`` is not the kind of thing expected: type, shape, dtype or device."""
+def complaint(expected: Any, value: Any, *, any_length: bool = False) -> str | None:
+    """In which respect ``value`` is not the kind of thing expected: type, shape, dtype or device.
+
+    Args:
+        any_length: its first axis may be longer or shorter.
+    """
     if isinstance(expected, float):
         number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
         return None if number or (is_array(value) and value.ndim == 0) else "type"
@@ -64,7 +68,8 @@ def complaint(expected: Any, value: Any) -> str | None:
         return "type"
     if isinstance(expected, str):
         return None
-    if tuple(value.shape) != tuple(expected.shape):
+    free = int(any_length and value.ndim > 0)
+    if value.ndim != expected.ndim or tuple(value.shape[free:]) != tuple(expected.shape[free:]):
         return "shape"
     if value.dtype != expected.dtype:
         return "dtype"

@@ -92,7 +92,8 @@ def dice_loss(
         ValueError: sizes that do not fit, ids that are no class, fewer than two classes, logits not finite,
             ``smooth`` below 0.
 
-    Milletari et al. 2016, for several classes. Equals ``DiceLoss("multiclass")`` of segmentation_models_pytorch.
+    Milletari et al. 2016, for several classes. Equals ``DiceLoss("multiclass")`` of segmentation_models_pytorch 0.6,
+    whose ``smooth`` is half of this one.
     """
     valid = check_class_ids(target, logits, ignore_index)
     check_number("smooth", smooth, 0, LARGEST, "0 is the plain quotient")

@@ -8,7 +8,7 @@ from tests.equality import assert_equal
 from tests.heads.vision.tiny import CHANNELS, KINDS, SMALL, features, filled, some
 from vlmlearn.heads.vision import InstanceSegmentationHead, coefficients_of, mask_logits
 from vlmlearn.heads.vision.decoding import prototype_masks
-from vlmlearn.heads.vision.instances import with_coordinates
+from vlmlearn.heads.vision.instances import coordinates, spot_coefficients, spot_prototypes
 
 
 def make(in_channels=6, **options) -> InstanceSegmentationHead:
@@ -24,8 +24,8 @@ def test_shapes(kind):
         "regressions": (2, 18, 4),
         "instance_masks": (2, 4, 7, 5),
         "instances": (2, 4),
-        "coefficients": (2, 18, 3),
-        "prototypes": (2, 3, 7, 5),
+        "coefficients": (2, 18, 3 + 4),
+        "prototypes": (2, 3 + 4, 7, 5),
     }
 
 
@@ -59,14 +59,31 @@ def test_decoding_reads_the_same_masks():
 
 
 def test_coordinates():
-    x = with_coordinates(some(2, 3, 3, 5))
-    assert x.shape == (2, 5, 3, 5) and torch.equal(x[:, :3], some(2, 3, 3, 5))
-    torch.testing.assert_close(x[1, 3, :, 2], torch.tensor([-1.0, 0.0, 1.0]))
-    torch.testing.assert_close(x[1, 4, 1], torch.tensor([-1.0, -0.5, 0.0, 0.5, 1.0]))
+    x, y = coordinates(2, 4, like=some(1))
+    torch.testing.assert_close(x[0], torch.tensor([-0.75, -0.25, 0.25, 0.75]))
+    torch.testing.assert_close(y[:, 3], torch.tensor([-0.5, 0.5]))
+    # a cell's middle is the same place on a map and on a mask three times as fine
+    assert torch.equal(coordinates(6, 12, like=x)[:, 1::3, 1::3], torch.stack([x, y]))
+
+
+def test_the_fixed_prototypes_make_a_spot():
+    places, pixels = some(3, 2), coordinates(5, 6, like=some(1))
+    sharpness = some(2, 3, seed=1).exp()
+    fixed = spot_prototypes(pixels).expand(2, 4, 5, 6)
+    spots = mask_logits(fixed, spot_coefficients(sharpness, places))
+    squared = (pixels - places[:, :, None, None]).square().sum(1)
+    assert_equal(spots, -sharpness[..., None, None] * squared)
+
+
+def test_the_spot_of_an_anchor_lies_on_its_place():
+    """A mask of nothing but the spots: the brightest pixel is the anchor's, and anchors of a place share it."""
+    answer = make(mask_size=(3, 4))(some(1, 6, 3, 4))
+    spots = mask_logits(answer["prototypes"][:, 3:], answer["coefficients"][..., 3:])
+    assert torch.equal(spots.flatten(2).argmax(2)[0], torch.arange(12).repeat_interleave(2))
 
 
 def test_two_equal_places_can_get_different_masks():
-    """Masks at the anchors of two objects that look the same: coordinates tell them apart."""
+    """Masks at the anchors of two objects that look the same: their spots tell them apart."""
     torch.manual_seed(0)
     head = InstanceSegmentationHead(
         4, num_classes=1, num_anchors=1, num_instances=2, mask_size=(8, 8), num_prototypes=4, **SMALL

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from einops import einsum, repeat
+from einops import einsum, rearrange, repeat
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from vlmlearn.heads.vision.dense import resized
 from vlmlearn.heads.vision.detection import PRIOR, AnchorTower, DetectionConfig
@@ -15,6 +16,9 @@ from vlmlearn.heads.vision.features import Features, Grid, at_least_float32
 from vlmlearn.heads.vision.head import VisionHead
 from vlmlearn.heads.vision.trunk import ConvBlock
 from vlmlearn.layers.checks import check_counts
+
+SPOT = 4  # fixed prototypes, from which a round spot anywhere can be mixed
+SHARPNESS = 8.0  # an untrained spot fades within half of the picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +28,7 @@ class InstanceSegmentationConfig(DetectionConfig):
     Args:
         num_instances: how many anchors of each picture get a mask: those that are surest of a class.
         mask_size: rows and columns of the masks, which cover the whole picture.
-        num_prototypes: maps that all masks of a picture are mixed from.
+        num_prototypes: learnt maps that all masks of a picture are mixed from.
     """
 
     num_instances: int = 100
@@ -43,9 +47,11 @@ class InstanceSegmentationConfig(DetectionConfig):
 class InstanceSegmentationHead(VisionHead):
     """A detector whose anchors also say how to mix their mask from shared prototypes (Bolya et al. 2019, YOLACT).
 
-    The prototypes are maps of the whole picture, made from the trunk's map and the coordinates of every place (Liu et
-    al. 2018, CoordConv), without which two equal objects would get equal prototypes. An object's mask is a sum of
-    prototypes with the coefficients of its anchor, through a sigmoid.
+    Prototypes are maps of the whole picture; an anchor's mask is their sum with the anchor's coefficients, through a
+    sigmoid. Two equal objects get equal coefficients, and so each the mask of both. Therefore four more prototypes are
+    fixed, 1, x, y and x² + y², with which every anchor makes a round spot around its own place, as sharp as it likes:
+    -sharpness · distance². What is far from the anchor is not its own (after Tian et al. 2020, CondInst, which tells
+    every object's network where it is).
 
     Train the detector as any other, and the masks at the anchors that answer for objects, with binary cross
     entropy or ``mask_dice_loss``:
@@ -68,9 +74,9 @@ class InstanceSegmentationHead(VisionHead):
         config = self.config
         self.classes = AnchorTower(config.num_classes, config.num_anchors, config, PRIOR)
         self.boxes = AnchorTower(config.bbox_dims, config.num_anchors, config)
-        self.coefficients = AnchorTower(config.num_prototypes, config.num_anchors, config)
+        self.mixture = AnchorTower(config.num_prototypes + 1, config.num_anchors, config)
         self.prototypes = nn.Sequential(
-            ConvBlock(config.hidden_dim + 2, config),
+            ConvBlock(config.hidden_dim, config),
             ConvBlock(config.hidden_dim, config),
             nn.Conv2d(config.hidden_dim, config.num_prototypes, 1),
         )
@@ -83,25 +89,35 @@ class InstanceSegmentationHead(VisionHead):
         Returns:
             ``classifications`` and ``regressions`` as of ``DetectionHead``; ``instance_masks`` (batch, num_instances,
             *mask_size), probabilities, of the ``instances`` (batch, num_instances), the anchors' numbers, surest
-            first; ``coefficients`` (batch, anchors, num_prototypes), from -1 to 1; ``prototypes`` (batch,
-            num_prototypes, *mask_size).
+            first; ``coefficients`` (batch, anchors, num_prototypes + 4); ``prototypes`` (batch, num_prototypes + 4,
+            *mask_size).
 
         Raises:
             ValueError: see ``to_maps``; fewer anchors than ``num_instances``.
         """
         x = self.trunk(self.maps(features, grid))
-        classes, coefficients = self.classes(x), torch.tanh(self.coefficients(x))
-        prototypes = at_least_float32(self.prototypes(with_coordinates(resized(x, self.config.mask_size))))
+        classes = self.classes(x)
         instances = self._surest(classes)
-        masks = mask_logits(prototypes, coefficients_of(coefficients, instances)).sigmoid()
+        coefficients = self._coefficients(x)
+        prototypes = at_least_float32(self.prototypes(resized(x, self.config.mask_size)))
+        fixed = spot_prototypes(coordinates(*self.config.mask_size, like=prototypes))
+        prototypes = torch.cat([prototypes, repeat(fixed, "k h w -> batch k h w", batch=len(x))], dim=1)
         return {
             "classifications": classes,
             "regressions": self.boxes(x),
-            "instance_masks": masks,
+            "instance_masks": mask_logits(prototypes, coefficients_of(coefficients, instances)).sigmoid(),
             "instances": instances,
             "coefficients": coefficients,
             "prototypes": prototypes,
         }
+
+    def _coefficients(self, x: Tensor) -> Tensor:
+        """Learnt ones between -1 and 1, as YOLACT's, and those of the anchor's spot."""
+        mixture, sharpness = self.mixture(x).split([self.config.num_prototypes, 1], dim=-1)
+        places = rearrange(coordinates(x.shape[2], x.shape[3], like=mixture), "two h w -> (h w) two")
+        places = repeat(places, "cell two -> (cell anchor) two", anchor=self.config.num_anchors)
+        spot = spot_coefficients(SHARPNESS * F.softplus(sharpness[..., 0]), places)
+        return torch.cat([torch.tanh(mixture), spot], dim=-1)
 
     def _surest(self, classes: Tensor) -> Tensor:
         if classes.shape[1] < self.config.num_instances:
@@ -128,8 +144,22 @@ def coefficients_of(
     return coefficients.gather(1, repeat(anchors, "batch object -> batch object k", k=coefficients.shape[2]))
 
 
-def with_coordinates(x: Float[Tensor, "batch channels h w"]) -> Float[Tensor, "batch channels_and_2 h w"]:
-    """Two more channels: row and column of each place, from -1 to 1."""
-    sides = (torch.linspace(-1, 1, n, device=x.device, dtype=x.dtype) for n in x.shape[2:])
-    places = torch.stack(torch.meshgrid(*sides, indexing="ij"))
-    return torch.cat([x, repeat(places, "two h w -> batch two h w", batch=len(x))], dim=1)
+def coordinates(rows: int, columns: int, like: Float[Tensor, "..."]) -> Float[Tensor, "2 rows columns"]:
+    """x and y of the middle of every cell; the picture reaches from -1 to 1 both ways."""
+    y, x = (
+        2 * (torch.arange(n, device=like.device, dtype=like.dtype) + 0.5) / n - 1 for n in (rows, columns)
+    )
+    return torch.stack(torch.meshgrid(x, y, indexing="xy"))
+
+
+def spot_prototypes(places: Float[Tensor, "2 h w"]) -> Float[Tensor, "4 h w"]:
+    """1, x, y and x² + y²."""
+    return torch.stack([torch.ones_like(places[0]), *places, places.square().sum(0)])
+
+
+def spot_coefficients(
+    sharpness: Float[Tensor, "batch anchors"], places: Float[Tensor, "anchors 2"]
+) -> Float[Tensor, "batch anchors 4"]:
+    """Those that make -sharpness · |p - place|² = sharpness · (-|place|² + 2 place·p - |p|²) of the prototypes."""
+    ones = torch.ones_like(places[:, :1])
+    return sharpness[..., None] * torch.cat([-places.square().sum(1, keepdim=True), 2 * places, -ones], dim=1)

@@ -66,5 +66,5 @@ def _from_description(described: Any, path: Path) -> VisionHead | MultiTaskHead:
         raise ValueError(f"{path} describes no head: {type(error).__name__} {error}") from error
 
 
-def _shape(tensors: dict[str, Any], name: str) -> tuple[int, ...] | None:
-    return tuple(tensors[name].shape) if name in tensors else None
+def _shape(tensors: dict[str, Any], name: str) -> str:
+    return str(tuple(tensors[name].shape)) if name in tensors else "missing"

@@ -102,11 +102,11 @@ def test_by_hand():
         "一个红色小圆环在右上角",
         "最左边的物体",
     ]
-    assert recolor_words(["a large red ring above a small blue star"], (2, 1, 0)) == [
-        "a large blue ring above a small red star"
+    assert recolor_words(["a large red ring above a small green star"], (1, 0, 2)) == [
+        "a large green ring above a small red star"
     ]
-    assert recolor_words(["一个红色大圆环在一个蓝色小星形的上面"], (2, 1, 0), "zh") == [
-        "一个蓝色大圆环在一个红色小星形的上面"
+    assert recolor_words(["一个红色大圆环在一个绿色小星形的上面"], (1, 0, 2), "zh") == [
+        "一个绿色大圆环在一个红色小星形的上面"
     ]
 
 
@@ -116,7 +116,7 @@ class TestBadInput:
         with pytest.raises(ValueError, match=r"'orange' has no name .*leave out 'a large orange ring'"):
             recolor_words(["a large orange ring"], (2, 1, 0))
         with pytest.raises(ValueError, match="'紫色' has no name"):
-            recolor_words(["紫色物体是什么形状？"], (1, 0, 2), "zh")
+            recolor_words(["紫色物体是什么形状？"], (0, 2, 1), "zh")
 
     @pytest.mark.parametrize(
         "change", [mirror_words, lambda texts, language: recolor_words(texts, (2, 1, 0), language)]

@@ -16,12 +16,12 @@ from vlmlearn.world import (
     sample_scenes,
 )
 from vlmlearn.world.random import Draws
-from vlmlearn.world.recolor import ORDERS, SAME
+from vlmlearn.world.recolor import ORDERS
 from vlmlearn.world.shapes import COLORS, HELD_OUT_PAIRS, RGB
 
 SCENES = sample_scenes(400)
 PICTURES = labelled_pictures(SCENES)
-SWAP = (2, 1, 0)  # red and blue exchanged
+SWAP = (1, 0, 2)  # red and green exchanged
 
 
 def names(order: tuple[int, ...]) -> list[str | None]:
@@ -38,12 +38,14 @@ def seen_colors(count: int) -> np.ndarray:
 def nearest(tints: np.ndarray) -> np.ndarray:
     """The named colour nearest to each tint, in whatever light."""
     light = np.linspace(0.85, 1.05, 9)[:, None, None]
-    return np.linalg.norm(tints[..., None, None, :] - light * RGB[:, None], axis=-1).min((-1, -3)).argmin(-1)
+    return np.linalg.norm(tints[..., None, None, :] - light * RGB, axis=-1).min(-2).argmin(-1)
 
 
-def test_red_and_blue_exchanged():
-    assert names(SWAP) == ["blue", None, "cyan", "green", "yellow", "red", "purple", "white"]
+def test_names_by_hand():
+    assert names(SWAP) == ["green", None, "yellow", "red", "purple", "blue", "cyan", "white"]
+    assert names((2, 1, 0)) == ["blue", None, "cyan", "green", "yellow", None, None, "white"]  # red and blue
     assert names((0, 1, 2)) == list(COLORS)
+    assert names((0, 2, 1)) == ["red", None, None, "blue", "cyan", "green", None, "white"]  # green and blue
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -52,31 +54,33 @@ def test_no_two_colours_become_one(order):
     assert len(set(kept)) == len(kept) and "white" in kept
 
 
+def test_a_name_is_refused_where_the_pixels_would_often_bear_another():
+    """Blue becomes a red that one tint in twelve makes an orange, orange an azure."""
+    tints = seen_colors(1000)[..., [2, 1, 0]]
+    for color in ("blue", "orange"):
+        named = np.bincount(nearest(tints[COLORS.index(color)]), minlength=8)
+        assert named.max() < 950 and names((2, 1, 0))[COLORS.index(color)] is None
+
+
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_name_is_given_where_the_pixels_bear_it(order):
     tints = seen_colors(300)[..., list(order)]
     for color, name in enumerate(permuted_colors(order)):
         if name is not None:
-            assert (nearest(tints[color]) == name).mean() > 0.99, (order, COLORS[color])
-
-
-def test_the_border_between_a_name_and_none_is_a_gap():
-    distance = np.stack([np.linalg.norm(RGB[:, None, list(order)] - RGB, axis=-1).min(1) for order in ORDERS])
-    assert not ((distance > 0.226) & (distance < 0.25)).any() and 0.226 < SAME < 0.25
-    assert pytest.approx(0.15 * np.linalg.norm(RGB[COLORS.index("white")]), abs=0.01) == SAME
+            assert (nearest(tints[color]) == name).mean() > 0.98, (order, COLORS[color])
 
 
 def test_pixels_and_words_change_and_all_other_labels_stay():
     which = admits_order(SCENES, SWAP)
     assert 0.4 < which.mean() < 0.8
     changed = permute_channels(PICTURES, SWAP, which)
-    np.testing.assert_array_equal(changed.images[which], PICTURES.images[which][:, ::-1])
+    np.testing.assert_array_equal(changed.images[which], PICTURES.images[which][:, [1, 0, 2]])
     np.testing.assert_array_equal(changed.images[~which], PICTURES.images[~which])
     for name in ("instances", "boxes", "keypoints", "depth", "shape", "semantic", "visible"):
         np.testing.assert_array_equal(getattr(changed, name), getattr(PICTURES, name))
     told, before = changed.captions(), captions(SCENES)
     assert all(a == b for a, b, moved in zip(told, before, which, strict=True) if not moved)
-    assert np.mean([a != b for a, b, moved in zip(told, before, which, strict=True) if moved]) > 0.7
+    assert np.mean([a != b for a, b, moved in zip(told, before, which, strict=True) if moved]) > 0.5
 
 
 def test_the_pixels_of_an_object_bear_its_new_name():
@@ -94,7 +98,7 @@ def test_the_pixels_of_an_object_bear_its_new_name():
     assert total > 60 and right / total > 0.97
 
 
-def test_twice_exchanged_is_as_before():
+def test_there_and_back_is_as_before():
     pictures = PICTURES[admits_order(SCENES, SWAP)]
     again = permute_channels(permute_channels(pictures, SWAP), SWAP)
     np.testing.assert_array_equal(again.images, pictures.images)

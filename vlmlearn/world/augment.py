@@ -9,9 +9,10 @@ from vlmlearn.world.labelled import Labelled, check_seed
 from vlmlearn.world.moves import check_no_depth, mirror, rotate
 from vlmlearn.world.random import Draws
 from vlmlearn.world.recolor import ORDERS, add_noise, admits_order, brighten, permute_channels
-from vlmlearn.world.windows import crop, fits_words
+from vlmlearn.world.windows import crop, fits_words, share_inside
 
-_WINDOWS = 8  # drawn for each picture; the first that suits is used
+_TRIES = 8  # windows drawn for each picture; the first that suits is used
+_LEAST = 0.5  # how much of what is seen of an object a window has to keep
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,9 @@ TASKS = {
 def augment(pictures: Labelled, how: Augmentation | str, *, seed: int = 0) -> Labelled:
     """Change each picture at random, with all its labels: a pure function of (seed, scene's index, ``how``).
 
-    Take another seed in every epoch. In order: mirror, quarter turns, window, channels, light, noise. A window
-    keeps the middle of every object's box inside; where eight tries find none, and where no order of the channels
-    leaves every colour a name, that picture is left as it is in this respect.
+    Take another seed in every epoch. In order: mirror, quarter turns, window, channels, light, noise. A window keeps
+    at least half of what is seen of every object; where eight tries find none, and where no order of the channels
+    leaves every colour a name, the picture is left as it is in this respect.
 
     Args:
         pictures: what to change; ``drop("words")`` or ``drop("depth")`` first frees from their limits.
@@ -120,7 +121,7 @@ def augment(pictures: Labelled, how: Augmentation | str, *, seed: int = 0) -> La
     if how.brightness:
         pictures = brighten(pictures, draws.uniform("light", (), 1 - how.brightness, 1 + how.brightness))
     if how.noise:
-        pictures = add_noise(pictures, draws.uniform("noise", (), 0, how.noise), seed=seed)
+        pictures = add_noise(pictures, draws.uniform("noise", (), 0.0, how.noise), seed=seed)
     return pictures
 
 
@@ -128,20 +129,19 @@ def _windows(
     pictures: Labelled, how: Augmentation, draws: Draws
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """left, top and extent of each picture's window: the first try that suits, or the picture itself."""
-    side = pictures.side
-    left, top, extent = np.zeros(len(pictures)), np.zeros(len(pictures)), np.full(len(pictures), float(side))
-    middle = (pictures.boxes[..., :2] + pictures.boxes[..., 2:]) / 2
-    open_ = np.ones(len(pictures), bool)
-    for attempt in range(_WINDOWS):
-        factor = how.zoom ** draws.uniform(f"zoom {attempt}", (), -1, 1).astype(np.float64)
-        wide = side / factor
-        shift = draws.uniform(f"shift {attempt}", (2,), -how.shift, how.shift) * side
-        corner = (side - wide)[:, None] / 2 - np.rint(shift)
-        inside = (middle >= corner[:, None]) & (middle < (corner + wide[:, None])[:, None])
-        suits = (inside.all(-1) | ~pictures.present).all(1) & fits_words(pictures, wide)
-        now = open_ & suits
-        left[now], top[now], extent[now] = corner[now, 0], corner[now, 1], wide[now]
-        open_ &= ~suits
+    side, batch = pictures.side, len(pictures)
+    left, top, extent = np.zeros(batch), np.zeros(batch), np.full(batch, float(side))
+    todo = np.arange(batch)
+    for attempt in range(_TRIES):
+        now, drawn = pictures[todo], Draws(draws.seed, draws.space, draws.indices[todo])
+        wide = side * drawn.uniform(f"zoom {attempt}", (), 1 / how.zoom, how.zoom).astype(np.float64)
+        shift = np.rint(drawn.uniform(f"shift {attempt}", (2,), -how.shift, how.shift) * side)
+        x, y = ((side - wide) / 2 - move for move in shift.T)
+        seen = share_inside(now.instances, x, y, wide) >= _LEAST
+        suits = (seen | ~now.present).all(1) & fits_words(now, wide)
+        chosen = todo[suits]
+        left[chosen], top[chosen], extent[chosen] = x[suits], y[suits], wide[suits]
+        todo = todo[~suits]
     return left, top, extent
 
 

@@ -18,9 +18,12 @@ from vlmlearn.world.shapes import COLORS, HELD_OUT_PAIRS, RGB
 
 # All orders of red, green and blue but the usual one; new channel k is the old channel order[k].
 ORDERS = tuple(order for order in permutations(range(3)) if order != (0, 1, 2))
-# RGB distance, of 0–1 each, up to which a colour keeps a name: the distance at which the world's dimmest light puts
-# white from white, 0.15 · 0.94 · √3. No permuted colour lies between 0.226 and 0.250 of the nearest.
-SAME = 0.24
+# A permuted colour keeps a name if in some light it comes this near to a named one (RGB from 0 to 1; the world's own
+# tints scatter by half as much) and twice as near as to any other. The nearest left out are at 0.143.
+NEAR = 0.13
+_LIGHT = np.linspace(0.85, 1.05, 21, dtype=np.float32)[
+    :, None, None
+]  # from the dimmest to the brightest object
 
 
 @cache
@@ -37,8 +40,12 @@ def permuted_colors(order: tuple[int, ...]) -> tuple[int | None, ...]:
     """
     if sorted(order) != [0, 1, 2]:
         raise ValueError(f"order is {order}, expected 0, 1 and 2 in some order, such as (2, 1, 0)")
-    distance = np.linalg.norm(RGB[:, None, list(order)] - RGB, axis=-1)
-    return tuple(int(row.argmin()) if row.min() < SAME else None for row in distance)
+    lit, permuted = _LIGHT * RGB, _LIGHT * RGB[:, list(order)]
+    # light of the one, light of the other, permuted colour, named colour
+    distance = np.linalg.norm(permuted[:, None, :, None] - lit[None, :, None], axis=-1).min((0, 1))
+    first, second = np.sort(distance, axis=1)[:, :2].T
+    named = (first < NEAR) & (first < second / 2)
+    return tuple(int(color) if name else None for color, name in zip(distance.argmin(1), named, strict=True))
 
 
 def admits_order(

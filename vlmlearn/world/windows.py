@@ -62,7 +62,7 @@ def crop(
         images=_look_up(pictures.images, rows, columns, padding),
         instances=_look_up(pictures.instances[:, None], rows, columns, 0)[:, 0],
         boxes=np.stack(corners, -1).astype(np.float32),
-        visible=pictures.visible * _share_inside(pictures.instances, left, top, extent),
+        visible=pictures.visible * share_inside(pictures.instances, left, top, extent),
         keypoints=((pictures.keypoints - origin) * scale).astype(np.float32),
         scenes=None if pictures.scenes is None else _in_window(pictures.scenes, left, top, extent, side),
     )
@@ -81,6 +81,21 @@ def fits_words(pictures: Labelled, extent: float | int | np.ndarray) -> Bool[np.
     if pictures.scenes is None:
         return np.ones(len(pictures), bool)
     return _sizes_hold(pictures.scenes, one_each("extent", extent, len(pictures)), pictures.side)
+
+
+def share_inside(
+    instances: np.ndarray, left: np.ndarray, top: np.ndarray, extent: np.ndarray
+) -> Float32[np.ndarray, "batch 4"]:
+    """What part of each object's pixels have their middle inside the window; 0 where it has none."""
+    middles = np.arange(instances.shape[-1]) + 0.5
+    inside_columns, inside_rows = (
+        (middles >= start[:, None]) & (middles < (start + extent)[:, None]) for start in (left, top)
+    )
+    inside = inside_rows[:, :, None] & inside_columns[:, None]
+    masks = [instances == slot + 1 for slot in range(MAX_OBJECTS)]
+    pixels = np.stack([mask.sum((1, 2)) for mask in masks], 1)
+    kept = np.stack([(mask & inside).sum((1, 2)) for mask in masks], 1)
+    return (kept / np.maximum(pixels, 1)).astype(np.float32)
 
 
 def _sizes_hold(scenes: Scenes, extent: np.ndarray, side: int) -> np.ndarray:
@@ -129,21 +144,6 @@ def _look_up(
     ]
     inside = inside_rows[:, None, :, None] & inside_columns[:, None, None, :]
     return np.where(inside, seen, np.uint8(outside))
-
-
-def _share_inside(
-    instances: np.ndarray, left: np.ndarray, top: np.ndarray, extent: np.ndarray
-) -> Float32[np.ndarray, "batch 4"]:
-    """What part of each object's pixels have their middle inside the window; 0 where it has none."""
-    middles = np.arange(instances.shape[-1]) + 0.5
-    inside_columns, inside_rows = (
-        (middles >= start[:, None]) & (middles < (start + extent)[:, None]) for start in (left, top)
-    )
-    inside = inside_rows[:, :, None] & inside_columns[:, None]
-    masks = [instances == slot + 1 for slot in range(MAX_OBJECTS)]
-    pixels = np.stack([mask.sum((1, 2)) for mask in masks], 1)
-    kept = np.stack([(mask & inside).sum((1, 2)) for mask in masks], 1)
-    return (kept / np.maximum(pixels, 1)).astype(np.float32)
 
 
 def _without_the_gone(pictures: Labelled) -> Labelled:

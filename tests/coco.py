@@ -107,6 +107,9 @@ def scenes(
     detections, annotations = [], []
     for _ in range(images):
         truth = _boxes(generator, generator.integers(objects + 1), side, grid)
+        if len(truth) and generator.random() < 0.5:  # a heap: every object near the first
+            near = np.clip(truth[:1] + generator.normal(size=truth.shape), 0, side)
+            truth = _sorted_corners(_snap(near, grid))
         labels = generator.integers(num_classes, size=len(truth))
         keypoints = _points(generator, truth, points, grid)
         again = generator.integers(3, size=len(truth)) * (generator.random() < 0.9)

@@ -15,6 +15,15 @@ def test_a_text_is_wanted(value, what):
     assert complaint("a red ring", value) == what
 
 
+def test_the_number_of_rows_may_be_part_of_the_answer():
+    expected = torch.zeros(2, 3)
+    assert complaint(expected, torch.zeros(5, 3)) == "shape"
+    assert complaint(expected, torch.zeros(5, 3), any_length=True) is None
+    assert complaint(expected, torch.zeros(5, 4), any_length=True) == "shape"
+    assert complaint(expected, torch.zeros(5), any_length=True) == "shape"
+    assert complaint(torch.tensor(0), torch.tensor(0), any_length=True) is None
+
+
 def test_a_text_is_not_a_number():
     assert complaint(1.0, "1.0") == "type"
     assert complaint(torch.ones(2), "1 1") == "type"

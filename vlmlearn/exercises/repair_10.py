@@ -1,0 +1,261 @@
+"""The repair of chapter 10: a detector whose pictures were mirrored while their boxes stayed where they were."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float32, UInt8
+from torch import Tensor, nn
+
+from vlmlearn.exercises.exercise import Mistake
+from vlmlearn.exercises.repair import Repair, Trial, run
+from vlmlearn.heads.vision.decoding.peaks import soft_argmax
+from vlmlearn.losses.boxes import paired_box_iou
+from vlmlearn.messages import Message
+from vlmlearn.world.render import render
+from vlmlearn.world.scenes import sample_scenes
+
+SIDE = 32
+STEPS, BRIEF = 200, 4
+TRAINING, EXAM = 2000, 200
+BATCH = 32
+
+
+class BoxFinder(nn.Module):
+    """One box for each picture, (x1, y1, x2, y2) in pixels: a heat map says where, and its cells say how large."""
+
+    def __init__(self, width: int = 24):
+        super().__init__()
+        self.trunk = nn.Sequential(
+            nn.Conv2d(3, width, 5, stride=2, padding=2),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.ReLU(),
+        )
+        self.head = nn.Conv2d(width, 3, 1)
+
+    def forward(self, images: UInt8[Tensor, "batch 3 side side"]) -> Float32[Tensor, "batch 4"]:
+        found = self.head(self.trunk(images.float() / 127.5 - 1))
+        heat, sides = found[:, :1], found[:, 1:]
+        weights = heat.flatten(2).softmax(-1).view_as(heat)
+        middle = soft_argmax(heat)[:, 0] * (images.shape[-1] / heat.shape[-1])
+        half = 4 * ((weights * sides).sum((2, 3))).exp()
+        return torch.cat([middle - half, middle + half], dim=1)
+
+
+def train_boxes(model: Any, images: Any, boxes: Any, steps: int) -> list[float]:
+    """The healthy run: where a picture is mirrored, its box is mirrored along."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    losses = []
+    for _ in range(steps):
+        batch = torch.randint(len(images), (32,))
+        pictures, targets = images[batch], boxes[batch]
+        mirrored = torch.rand(32) < 0.5
+        pictures[mirrored] = pictures[mirrored].flip(3)
+        x1, y1, x2, y2 = targets[mirrored].T
+        targets[mirrored] = torch.stack([32 - x2, y1, 32 - x1, y2], dim=1)
+        loss = F.smooth_l1_loss(model(pictures), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def _planted(model: Any, images: Any, boxes: Any, steps: int) -> list[float]:
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    losses = []
+    for _ in range(steps):
+        batch = torch.randint(len(images), (32,))
+        pictures, targets = images[batch], boxes[batch]
+        mirrored = torch.rand(32) < 0.5
+        pictures[mirrored] = pictures[mirrored].flip(3)
+        loss = F.smooth_l1_loss(model(pictures), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+Pair = tuple[Tensor, Tensor]
+
+
+def _mirror(boxes: Tensor, side: float = SIDE) -> Tensor:
+    x1, y1, x2, y2 = boxes.T
+    return torch.stack([side - x2, y1, side - x1, y2], dim=1)
+
+
+def _turned(
+    boxes_of: Callable[[Tensor], Tensor], axes: tuple[int, ...] = (3,), whose: str = "own"
+) -> Callable[[Tensor, Tensor], Pair]:
+    """Half of the pictures mirrored, and something done to the boxes: of those, of the others, of all, of any half."""
+
+    def prepare(pictures: Tensor, boxes: Tensor) -> Pair:
+        chosen = torch.rand(BATCH) < 0.5
+        turned = torch.where(chosen[:, None, None, None], pictures.flip(axes), pictures)
+        rows = {"own": chosen, "all": torch.ones_like(chosen), "others": ~chosen}
+        of = torch.rand(BATCH) < 0.5 if whose == "any" else rows[whose]
+        return turned, torch.where(of[:, None], boxes_of(boxes), boxes)
+
+    return prepare
+
+
+def _whole_batch(pictures: Tensor, boxes: Tensor) -> Pair:
+    return (pictures.flip(3) if torch.rand(()) < 0.5 else pictures), boxes
+
+
+def _not_exchanged(boxes: Tensor) -> Tensor:
+    x1, y1, x2, y2 = boxes.T
+    return torch.stack([SIDE - x1, y1, SIDE - x2, y2], dim=1)
+
+
+def _moved_corner(boxes: Tensor) -> Tensor:
+    """As though (x, y, width, height) were given."""
+    x, y, width, height = boxes.T
+    return torch.stack([SIDE - x - width, y, width, height], dim=1)
+
+
+def _upside_down(boxes: Tensor) -> Tensor:
+    x1, y1, x2, y2 = boxes.T
+    return torch.stack([x1, SIDE - y2, x2, SIDE - y1], dim=1)
+
+
+def _unchanged(boxes: Tensor) -> Tensor:
+    return boxes
+
+
+def _variant(
+    prepare: Callable[[Tensor, Tensor], Pair] = _turned(_unchanged), rate: float = 5e-3
+) -> Callable[..., list[float]]:
+    """The run with something else done to each batch, or with another learning rate."""
+
+    def train(model: Any, images: Any, boxes: Any, steps: int) -> list[float]:
+        optimizer = torch.optim.AdamW(model.parameters(), lr=rate)
+        losses = []
+        for _ in range(steps):
+            batch = torch.randint(len(images), (BATCH,))
+            pictures, targets = prepare(images[batch], boxes[batch])
+            loss = F.smooth_l1_loss(model(pictures), targets)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        return losses
+
+    return train
+
+
+@lru_cache(maxsize=4)
+def _pictures(
+    seed: int, split: str, n: int
+) -> tuple[UInt8[Tensor, "n 3 side side"], Float32[Tensor, "n 4"]]:
+    """Pictures of one object, and the box around it in pixels."""
+    pictures = render(sample_scenes(n, seed=seed, split=split, objects=(1, 1)), SIDE)
+    return torch.from_numpy(pictures.images), torch.from_numpy(pictures.boxes[:, 0])
+
+
+def _trial(function: Callable[..., Any], seed: int, brief: bool) -> Trial:
+    model = BoxFinder()
+    losses = run(function, model, *_pictures(seed, "train", TRAINING), steps=BRIEF if brief else STEPS)
+    images, boxes = _pictures(seed, "val", EXAM)
+    with torch.no_grad():
+        found = model(images)
+    hits = paired_box_iou(torch.cat([found[:, :2], found[:, 2:].maximum(found[:, :2])], 1), boxes) >= 0.5
+    return Trial(100 * hits.double().mean().item(), found, losses)
+
+
+TRAIN_BOXES = Repair(
+    "train_boxes",
+    train_boxes,
+    planted=_planted,
+    trial=_trial,
+    measure=Message(
+        "200 张新图里，框对了（交并比至少 0.5）的百分数", "boxes with an IoU of at least 0.5, percent of 200 new pictures"
+    ),
+    bound=60,
+    before=20,
+    guess=9,
+    symptom=Message(
+        "损失先降，然后停在高处；框的上下位置大致对，左右却总往图的中间靠。",
+        "The loss falls and then stays high; boxes are about right in height, but sideways they keep to the middle of the picture.",
+    ),
+    mistakes=(
+        Mistake(
+            "corners_not_exchanged",
+            _variant(_turned(_not_exchanged)),
+            zh="框也镜像了，可左右两条边没有对调：x1 的镜像是**右**边。现在 x1 比 x2 大，宽是负的，模型学到的是两种框的平均。",
+            en="The boxes are mirrored, but their edges were not exchanged: the mirror image of x1 is the *right* edge. Now x1 lies beyond x2, widths are negative, and the model learns a mean of two kinds of box.",
+        ),
+        Mistake(
+            "columns_reversed",
+            _variant(_turned(lambda boxes: boxes.flip(1))),
+            zh="你把四个数的次序倒了过来。图上的 `flip` 挪动像素，框里装的却是坐标：镜像要算 32 减去它。",
+            en="You reversed the four numbers. In a picture `flip` moves pixels, but a box holds coordinates: mirroring means 32 minus them.",
+        ),
+        Mistake(
+            "as_shares",
+            _variant(_turned(lambda boxes: _mirror(boxes, 1.0))),
+            zh="用 1 去减，那是坐标在 0 到 1 之间时的镜像。这里的坐标是像素，图宽 32。",
+            en="You subtracted from 1, which mirrors coordinates that run from 0 to 1. These are in pixels, and the picture is 32 wide.",
+        ),
+        Mistake(
+            "upside_down",
+            _variant(_turned(_upside_down)),
+            zh="图是左右翻的，框却上下翻了：要改的是 x，不是 y。",
+            en="The picture was mirrored sideways and the box upside down: it is x that changes, not y.",
+        ),
+        Mistake(
+            "all_boxes",
+            _variant(_turned(_mirror, whose="all")),
+            zh="所有的框都镜像了，图却只镜像了一半：现在错的是另一半。两边要用同一个 `mirrored`。",
+            en="All boxes are mirrored, but only half of the pictures: now the other half is wrong. Use the same `mirrored` for both.",
+        ),
+        Mistake(
+            "another_draw",
+            _variant(_turned(_mirror, whose="any")),
+            zh="框镜像的是另外抽的一半：图和框各抛各的硬币。只抛一次，两边都用它。",
+            en="The boxes of some other half were mirrored: picture and box each toss a coin of their own. Toss once, and use it for both.",
+        ),
+        Mistake(
+            "vertical",
+            _variant(_turned(_unchanged, (2,))),
+            zh="换成了上下翻，框还是没有跟着动：现在是上下往中间靠。",
+            en="Now pictures are turned upside down, and the boxes still stay: it is in height that they keep to the middle.",
+        ),
+        Mistake(
+            "whole_batch",
+            _variant(_whole_batch),
+            zh="现在整批一起镜像或一起不镜像，框还是没有动：一半的批次是错的。",
+            en="Now whole batches are mirrored or not, and the boxes still stay: half of the batches are wrong.",
+        ),
+        Mistake(
+            "larger_rate",
+            _variant(rate=5e-2),
+            zh="学习率大了十倍，故障还在。损失停在高处，是因为同样的图有两种答案：看看一张镜像过的图配的是哪个框。",
+            en="The learning rate is ten times larger, and the fault is still there. The loss stays high because a picture has two answers: look at the box of one that was mirrored.",
+        ),
+    ),
+    hints=(
+        Message(
+            "跟着一张图走一遍循环：物体原来在左边，镜像之后在哪一边？它的框呢？",
+            "Follow one picture through the loop: its object was on the left; on which side is it after mirroring? And its box?",
+        ),
+        Message(
+            "y 不变，x 变成 32 减去 x。镜像之后，原来的右边成了左边：x1 和 x2 要对调，x1 才仍然比 x2 小。",
+            "y stays, and x becomes 32 minus x. What was the right edge is now the left one, so x1 and x2 change places; else x1 would be the larger.",
+        ),
+        Message(
+            "`x1, y1, x2, y2 = targets[mirrored].T`；`targets[mirrored] = torch.stack([32 - x2, y1, 32 - x1, y2], dim=1)`。不镜像也能修好，只是少了一半的变化。",
+            "`x1, y1, x2, y2 = targets[mirrored].T`; `targets[mirrored] = torch.stack([32 - x2, y1, 32 - x1, y2], dim=1)`. Not mirroring at all would mend it too, at the price of less variety.",
+        ),
+    ),
+    minutes=15,
+    mark="🔧",
+)
+
+EXERCISES = (TRAIN_BOXES,)

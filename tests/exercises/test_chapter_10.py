@@ -183,7 +183,7 @@ WRONG = {
         "root": lambda a, b: box_iou(a, b).sqrt(),
         "rounded": lambda a, b: (100 * box_iou(a, b)).round() / 100,
         "square boxes": lambda a, b: box_iou(a.clone().index_copy(1, torch.tensor([3]), a[:, 3:] + 1), b),
-        "best only": lambda a, b: box_iou(a, b) * (box_iou(a, b) == box_iou(a, b).amax()) if len(a) * len(b) else box_iou(a, b),
+        "small ones dropped": lambda a, b: F.threshold(box_iou(a, b), 0.3, 0),
         "first box": lambda a, b: box_iou(a[:1].expand_as(a), b),
     },
     "giou": {
@@ -194,9 +194,13 @@ WRONG = {
     },
     "focal_loss": {
         "gamma plus one": lambda logits, targets, alpha, gamma: focal_loss(logits, targets, alpha, gamma + 1),
-        "smoothed": lambda logits, targets, alpha, gamma: focal_loss(logits, 0.9 * targets + 0.05, alpha, gamma),
+        "smoothed": lambda logits, targets, alpha, gamma: focal_loss(
+            logits, 0.9 * targets + 0.05, alpha, gamma
+        ),
         "squared": lambda logits, targets, alpha, gamma: (logits.sigmoid() - targets).square().mean(),
-        "in bits": lambda logits, targets, alpha, gamma: focal_loss(logits, targets, alpha, gamma) / math.log(2),
+        "in bits": lambda logits, targets, alpha, gamma: (
+            focal_loss(logits, targets, alpha, gamma) / math.log(2)
+        ),
     },
     "smooth_l1": {
         "root": lambda prediction, target, beta: smooth_l1(prediction, target, beta).sqrt(),
@@ -211,7 +215,9 @@ WRONG = {
         "median": lambda prediction, target, lam: (
             picked(prediction, target)[0].log() - picked(prediction, target)[1].log()
         ).median(),
-        "log1p": lambda prediction, target, lam: silog_by_quotient(prediction + 1, target + (target > 0), lam),
+        "log1p": lambda prediction, target, lam: silog_by_quotient(
+            prediction + 1, target + (target > 0), lam
+        ),
         "inverse": lambda prediction, target, lam: (
             (1 / picked(prediction, target)[0] - 1 / picked(prediction, target)[1]).square().mean().sqrt()
         ),
@@ -223,13 +229,20 @@ WRONG = {
         "scores": lambda boxes, scores, threshold: scores[nms(boxes, scores, threshold)],
         "boxes": lambda boxes, scores, threshold: boxes[nms(boxes, scores, threshold)],
         "one short": lambda boxes, scores, threshold: nms(boxes, scores, threshold)[:-1],
-        "one more": lambda boxes, scores, threshold: torch.cat([nms(boxes, scores, threshold), torch.tensor([0])]),
+        "one more": lambda boxes, scores, threshold: torch.cat(
+            [nms(boxes, scores, threshold), torch.tensor([0])]
+        ),
+        "nothing kept": lambda boxes, scores, threshold: torch.zeros(0, dtype=torch.int64),
+        "from one": lambda boxes, scores, threshold: nms(boxes, scores, threshold) + 1,
+        "from behind": lambda boxes, scores, threshold: nms(boxes, scores, threshold) - len(boxes),
         "absolute scores": lambda boxes, scores, threshold: nms(boxes, scores.abs(), threshold),
-        "merging": lambda boxes, scores, threshold: nms(boxes.round(), scores, threshold),
+        "whole pixels": lambda boxes, scores, threshold: nms(boxes.round(), scores, threshold),
     },
     "decode_boxes": {
         "inside": lambda deltas, anchors: decode_boxes(deltas, anchors).clamp(min=0),
-        "scaled": lambda deltas, anchors: decode_boxes(deltas * torch.tensor([0.1, 0.1, 0.2, 0.2]).to(deltas), anchors),
+        "scaled": lambda deltas, anchors: decode_boxes(
+            deltas * torch.tensor([0.1, 0.1, 0.2, 0.2]).to(deltas), anchors
+        ),
         "whole pixels": lambda deltas, anchors: decode_boxes(deltas, anchors).round(),
         "anchors": lambda deltas, anchors: anchors.clone(),
         "square": lambda deltas, anchors: decode_boxes(deltas[:, [0, 1, 2, 2]], anchors),
@@ -270,7 +283,7 @@ def test_right_answers_in_other_styles_pass(name, function, seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_further_mistakes_do_not_pass(name, function, seed):
     found = verdict_of(name, function, seed)
-    assert found.attempted and not found.passed
+    assert found.attempted and not found.passed and found.kind != "raised", str(found.message)
 
 
 def in_place(boxes, scores, threshold):
@@ -285,7 +298,7 @@ def in_place(boxes, scores, threshold):
         ("nms", in_place, "scores"),
         ("box_iou", lambda a, b: box_iou(a.add_(1), b.add_(1)), "a"),
         ("decode_boxes", lambda deltas, anchors: decode_boxes(deltas, anchors.mul_(2)), "anchors"),
-        ("soft_argmax", lambda heatmaps, temperature: soft_argmax(heatmaps.div_(temperature), 1.0), "heatmaps"),
+        ("soft_argmax", lambda heatmaps, temperature: soft_argmax(heatmaps.sub_(1), temperature), "heatmaps"),
     ],
 )
 def test_a_changed_input_is_told(name, function, changed):
@@ -311,7 +324,10 @@ def test_another_dtype_is_told(name, function):
     ("name", "function"),
     [
         ("giou", lambda a, b: giou(a.detach(), b)),
-        ("focal_loss", lambda logits, targets, alpha, gamma: focal_loss(logits.detach(), targets, alpha, gamma)),
+        (
+            "focal_loss",
+            lambda logits, targets, alpha, gamma: focal_loss(logits.detach(), targets, alpha, gamma),
+        ),
         ("silog_depth_loss", lambda prediction, target, lam: silog_by_quotient(prediction.data, target, lam)),
         ("decode_boxes", lambda deltas, anchors: decode_boxes(deltas.detach(), anchors)),
     ],
@@ -331,5 +347,5 @@ def test_transposed_overlaps_are_told():
 
 
 def test_one_exercise_in_the_place_of_another_is_told():
-    found = verdict_of("soft_argmax", lambda deltas, anchors: decode_boxes(deltas, anchors), 0)
-    assert found.kind == "other_exercise" and "decode_boxes" in found.message.en
+    found = verdict_of("silog_depth_loss", smooth_by_torch, 0)
+    assert found.kind == "other_exercise" and "smooth_l1" in found.message.en

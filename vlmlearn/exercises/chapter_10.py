@@ -88,12 +88,12 @@ def _boxes(generator: torch.Generator, n: int) -> Tensor:
     return torch.cat([start, start + 4 + _uniform(generator, n, 2) * torch.tensor([22.0, 14.0])], 1)
 
 
-def _near(generator: torch.Generator, *rows: tuple[float, ...]) -> Tensor:
+def _near(generator: torch.Generator, *rows: tuple[float | int, ...]) -> Tensor:
     """These boxes, each corner moved by less than half a pixel: they lie to each other as was planned."""
     return torch.tensor(rows, dtype=torch.float64) + 0.4 * _uniform(generator, len(rows), 4)
 
 
-def _exactly(*rows: tuple[float, ...]) -> Tensor:
+def _exactly(*rows: tuple[float | int, ...]) -> Tensor:
     return torch.tensor(rows, dtype=torch.float64)
 
 
@@ -186,7 +186,7 @@ def _distances(seed: int) -> Iterator[Case]:
     """Differences below and above ``beta`` with either sign, in every case."""
     generator, gradient = _generator(seed), ("prediction",)
 
-    def case(shares: list[list[float]], beta: float) -> tuple[Tensor, Tensor, float]:
+    def case(shares: list[list[float | int]], beta: float) -> tuple[Tensor, Tensor, float]:
         target = 3 * _normal(generator, len(shares), 4)
         noisy = torch.tensor(shares, dtype=torch.float64) * (1 + 0.2 * _uniform(generator, len(shares), 4))
         return target + noisy * beta, target, beta
@@ -286,8 +286,9 @@ def _candidates(seed: int) -> Iterator[Case]:
                 threshold,
             )
         )
-    boxes = _boxes(generator, 10).float()
-    yield Case((boxes, _uniform(generator, 10).float(), 0.3), FLOAT32)
+    boxes, scores = _boxes(generator, 10).float(), _uniform(generator, 10).float()
+    yield Case((boxes, scores, 0.3), FLOAT32)
+    yield Case((boxes / 64, scores, 0.3), RELATIVE)
 
 
 def _deltas(seed: int) -> Iterator[Case]:
@@ -353,11 +354,11 @@ class _Measured(NamedTuple):
         return self.a + self.b - self.shared
 
 
-def _area(low: Tensor, high: Tensor, more: float = 0, least: float = 0) -> Tensor:
+def _area(low: Tensor, high: Tensor, more: float = 0.0, least: float = 0.0) -> Tensor:
     return (high - low + more).clamp(min=least).prod(-1)
 
 
-def _measured(a: Tensor, b: Tensor, more: float = 0, least: float = 0) -> _Measured:
+def _measured(a: Tensor, b: Tensor, more: float = 0.0, least: float = 0.0) -> _Measured:
     (low_a, high_a), (low_b, high_b) = a.split(2, -1), b.split(2, -1)
     low, high = torch.maximum(low_a, low_b), torch.minimum(high_a, high_b)
     return _Measured(
@@ -388,7 +389,7 @@ def _giou(m: _Measured) -> Tensor:
 Pair = Callable[[Tensor, Tensor], Tensor]
 
 
-def _of(function: Callable[[_Measured], Tensor], more: float = 0, least: float = 0) -> Pair:
+def _of(function: Callable[[_Measured], Tensor], more: float = 0.0, least: float = 0.0) -> Pair:
     """A function of the areas of two boxes in the same place."""
     return lambda a, b: function(_measured(a, b, more, least))
 
@@ -630,6 +631,11 @@ def _above_threshold(boxes: Tensor, scores: Tensor, threshold: float) -> Tensor:
     return kept[scores[kept] > threshold]
 
 
+def _rows_of(boxes: Tensor, rows: Tensor) -> bool:
+    """Whether these are different rows of the boxes; what is asked of rows next can then be looked up."""
+    return len(rows.unique()) == len(rows) and bool(((rows >= 0) & (rows < len(boxes))).all())
+
+
 MOST = box_coder.LARGEST_LOG
 
 
@@ -730,12 +736,12 @@ def _close(a: Tensor, b: Tensor) -> bool:
 
 
 def _inclusive_areas(a: Tensor, b: Tensor) -> Tensor:
-    more = _measured(a, b, more=1)
+    more = _measured(a, b, more=1.0)
     return _iou(_measured(a, b)._replace(a=more.a, b=more.b))
 
 
 def _inclusive_shared(a: Tensor, b: Tensor) -> Tensor:
-    return _iou(_measured(a, b)._replace(shared=_measured(a, b, more=1).shared))
+    return _iou(_measured(a, b)._replace(shared=_measured(a, b, more=1.0).shared))
 
 
 WIDTHS = (
@@ -772,7 +778,7 @@ BOX_IOU = Exercise(
     box_iou,
     _many_with_many,
     mistakes=(
-        Mistake("inclusive_pixels", _each(_of(_iou, more=1)), *PLUS_ONE),
+        Mistake("inclusive_pixels", _each(_of(_iou, more=1.0)), *PLUS_ONE),
         Mistake(
             "inclusive_areas",
             _each(_inclusive_areas),
@@ -1030,7 +1036,7 @@ GIOU = Exercise(
             _of(lambda m: _share(m.shared, m.a + m.b) - _share(m.hull - m.a - m.b, m.hull)),
             *SHARED_TWICE,
         ),
-        Mistake("inclusive_pixels", _of(_giou, more=1), *PLUS_ONE),
+        Mistake("inclusive_pixels", _of(_giou, more=1.0), *PLUS_ONE),
         Mistake("sizes", _read(_of(_giou), _from_sizes), *WIDTHS),
         Mistake("middles", _read(_of(_giou), _from_middles), *MIDDLES),
         Mistake(
@@ -1695,8 +1701,8 @@ SILOG_DEPTH_LOSS = Exercise(
             "d is the difference of two logarithms. One term is the mean of squares, the other the square of the mean; subtract λ times the second from the first and take the root.",
         ),
         Message(
-            "`valid = target > 0`；`d = prediction[valid].log() - target[valid].log()`；`(d.square().mean() - lam * d.mean().square()).sqrt()`。",
-            "`valid = target > 0`; `d = prediction[valid].log() - target[valid].log()`; `(d.square().mean() - lam * d.mean().square()).sqrt()`.",
+            "先挑选，再取对数：`valid = target > 0`；`d = prediction[valid].log() - target[valid].log()`；`(d.square().mean() - lam * d.mean().square()).sqrt()`。",
+            "Pick first, take logarithms after: `valid = target > 0`; `d = prediction[valid].log() - target[valid].log()`; `(d.square().mean() - lam * d.mean().square()).sqrt()`.",
         ),
     ),
     minutes=15,
@@ -1819,7 +1825,7 @@ NMS = Exercise(
             *SHARED_TWICE,
         ),
         Mistake("negative_sides", _suppressed(iou=_of(_iou, least=-math.inf)), *NEGATIVE),
-        Mistake("inclusive_pixels", _suppressed(iou=_of(_iou, more=1)), *PLUS_ONE),
+        Mistake("inclusive_pixels", _suppressed(iou=_of(_iou, more=1.0)), *PLUS_ONE),
         Mistake("sizes", _suppressed(iou=_read(OVERLAP, _from_sizes)), *WIDTHS),
         Mistake("middles", _suppressed(iou=_read(OVERLAP, _from_middles)), *MIDDLES),
         Mistake(
@@ -1843,12 +1849,9 @@ NMS = Exercise(
     ),
     properties=(
         Property(
-            lambda function, boxes, scores, threshold: (
-                function(boxes, scores, threshold).unique().numel()
-                == function(boxes, scores, threshold).numel()
-            ),
-            zh="同一个行号不出现两次。",
-            en="no row appears twice.",
+            lambda function, boxes, scores, threshold: _rows_of(boxes, function(boxes, scores, threshold)),
+            zh="行号从 0 到 N − 1，不出现两次。",
+            en="rows are numbers from 0 to N − 1, and none appears twice.",
         ),
         Property(
             lambda function, boxes, scores, threshold: (
@@ -1859,7 +1862,7 @@ NMS = Exercise(
         ),
         Property(
             lambda function, boxes, scores, threshold: (
-                not len(scores) or bool(scores[function(boxes, scores, threshold)].max() == scores.max())
+                not len(scores) or bool((scores[function(boxes, scores, threshold)] == scores.max()).any())
             ),
             zh="分数最高的框总是留下。",
             en="the box with the highest score always stays.",

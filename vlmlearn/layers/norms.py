@@ -45,7 +45,7 @@ class Norm(nn.Module):
         elif kind == "group_norm":
             self.norm = nn.GroupNorm(math.gcd(width, max(1, width // GROUP)), width, eps=eps)
         else:
-            self.norm = nn.BatchNorm1d(width, eps=eps)
+            self.norm = nn.BatchNorm2d(width, eps=eps)
 
     def forward(self, x: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
         """(batch, width, h, w) or (batch, tokens, width); the result has the same shape."""
@@ -62,7 +62,9 @@ class Norm(nn.Module):
                 f"batch norm in training got one value a channel (x has shape {tuple(x.shape)}), whose variance is "
                 "zero: take a batch of 2 or more, call .eval(), or choose another norm"
             )
-        if dim == 2:
-            return self.norm(x.transpose(1, 2)).transpose(1, 2)
-        flat: Tensor = self.norm(rearrange(x, "batch channel h w -> batch channel (h w)"))
-        return torch.unflatten(flat, -1, x.shape[-2:])
+        if dim == 1:
+            return self.norm(x)
+        return rearrange(
+            self.norm(rearrange(x, "batch token channel -> batch channel token 1")),
+            "batch channel token 1 -> batch token channel",
+        )

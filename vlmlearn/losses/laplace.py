@@ -39,7 +39,8 @@ def laplace_depth_loss(
     check_same_shape("valid", valid, "depth", depth)
     if not torch.compiler.is_compiling() and not valid.any():
         raise ValueError("no pixel is valid, expected at least one: leave batches without depth out")
-    depth, log_scale, target = (precise(x)[valid] for x in (depth, log_scale, target.detach()))
+    keep = ... if valid.all() else valid  # taking all pixels out one by one would cost as much as the loss
+    depth, log_scale, target = (precise(x)[keep] for x in (depth, log_scale, target.detach()))
     smallest = torch.finfo(torch.float32).tiny
     check_values(
         "valid depth", depth, smallest, LARGEST, fix="a depth is above 0, its logarithm is taken here"

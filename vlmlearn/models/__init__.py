@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "classifier": ["PictureClassifier"],
         "clip": ["CLIP", "CLIPConfig", "CLIPOutput"],
         "place_reader": ["PlaceReader"],
+        "region_encoder": ["RegionEncoder", "RegionEncoderConfig", "Regions"],
         "siglip": ["SigLIP", "SigLIPConfig", "SigLIPOutput"],
         "siglip2": ["SigLIP2", "SigLIP2Config"],
     },

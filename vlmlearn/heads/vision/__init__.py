@@ -19,6 +19,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "keypoints": ["KeypointConfig", "KeypointHead"],
         "multi_task": ["MultiTaskHead", "create_multi_task_head"],
         "options": ["HeadConfig"],
+        "reading": ["boxes_at", "masks_at", "peaks_of", "rows_at"],
         "saving": ["load_head", "save_head"],
         "segmentation": ["SegmentationConfig", "SegmentationHead"],
     },

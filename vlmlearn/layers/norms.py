@@ -2,7 +2,6 @@
 
 import math
 
-import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn

@@ -109,7 +109,8 @@ def task_losses(
         targets: see ``scene_targets``; a batch without objects is fine.
         class_loss: (logits, heat maps) to a scalar, for the classes of "detection".
     """
-    cells, losses = targets.cells(), {}
+    cells = targets.cells()
+    losses: dict[str, Tensor] = {}
     heat = class_heat(targets) if {"detection", "instances"} & answers.keys() else None
     for task in ("shape", "color"):
         if task in answers:

@@ -46,6 +46,19 @@ def types_unchecked():
     return _types_unchecked
 
 
+@pytest.fixture
+def group_of_one(tmp_path):
+    """A process group with this process alone in it: everything but the neighbours."""
+    from datetime import timedelta
+
+    import torch.distributed as dist
+
+    store = dist.FileStore(str(tmp_path / "store"), 1)
+    dist.init_process_group("gloo", store=store, rank=0, world_size=1, timeout=timedelta(seconds=60))
+    yield dist.group.WORLD
+    dist.destroy_process_group()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item):
     """Run the body of a test marked ``bad_input`` with the type checks off."""

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from tests.open_clip_loss import load_open_clip_loss
-from vlmlearn.losses import clip_loss
+from vlmlearn.losses import clip_loss, siglip_loss
 
 open_clip = load_open_clip_loss()
 if open_clip is None:
@@ -45,3 +45,17 @@ def test_clip_loss(batch, scale, chunk_size):
     expected_loss, _ = value_and_gradients(open_clip.ClipLoss(), arguments)
     loss, _ = value_and_gradients(clip_loss, arguments, chunk_size=chunk_size)
     assert abs(loss - expected_loss) <= 1e-10
+
+
+@pytest.mark.parametrize("chunk_size", [None, 1, 5, 16, 1000])
+@pytest.mark.parametrize(("scale", "bias"), [(1.0, 0.0), (10.0, -10.0), (100.0, -60.0)])
+@pytest.mark.parametrize("batch", [1, 2, 7, 64])
+def test_siglip_loss(batch, scale, bias, chunk_size):
+    for dtype, tolerance in ((torch.float32, 1e-5), (torch.float64, 1e-10)):
+        arguments = (*inputs(batch, scale, dtype), torch.tensor(bias, dtype=dtype, requires_grad=True))
+        expected_loss, expected = value_and_gradients(open_clip.SigLipLoss(), arguments)
+        loss, ours = value_and_gradients(siglip_loss, arguments, chunk_size=chunk_size)
+        assert abs(loss - expected_loss) <= tolerance * max(1, expected_loss)
+        for gradient, reference in zip(ours, expected, strict=True):
+            assert reference.norm() > 1e-7  # few pairs may all be nearly certain
+            assert (gradient - reference).norm() <= tolerance * reference.norm()

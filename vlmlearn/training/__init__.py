@@ -5,9 +5,13 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "batch_norm": ["shared_batch_norm"],
         "batches": ["shuffled_batches"],
+        "distributed": ["fit_together"],
         "loop": ["History", "TrainConfig", "fit"],
         "optimizers": ["Muon", "make_optimizers"],
+        "processes": ["run_processes"],
+        "ring": ["RingReport", "ring_demo"],
         "schedules": ["warmup_cosine"],
     },
 )

@@ -76,7 +76,7 @@ from vlmlearn.training.recipes import chapter_01 as base
 from vlmlearn.training.recipes import chapter_02 as recipe
 from vlmlearn.training.recipes import exams
 from vlmlearn.training.recipes.record import load_results
-from vlmlearn.world import Tokenizer, sample_scenes, swapped_captions
+from vlmlearn.world import Tokenizer, captions, sample_scenes, swapped_captions
 
 torch.set_num_threads(2)
 torch.manual_seed(0)
@@ -86,18 +86,21 @@ tokenizer = Tokenizer()
 # %% [markdown] lang="zh"
 # ## 1 拿来就用的空间
 #
-# 软件包带着一个训练好的小 CLIP，是第 01 章的同一个模型，只是训练得更久。它有一张卡片，写着怎么来的、得了多少分：
+# 软件包带着一个训练好的小 CLIP，跟第 01 章的模型一样大，只是图多一倍，训练得更久。它有一张卡片，写着怎么来的、得了多少分：
 
 # %% [markdown] lang="en"
 # ## 1 A space that is ready to use
 #
-# The package brings a small trained CLIP: the model of chapter 01, trained for longer. Its card says where it comes from and how it scored:
+# The package brings a small trained CLIP: the model of chapter 01, trained on twice as many pictures and for longer. Its card says where it comes from and how it scored:
 
 # %%
 shipped = load_shipped("tiny-clip")
 model, card = shipped.model, shipped.card
-for key in ("command", "data", "batch", "steps", "seed", "scores"):
+for key in ("command", "batch", "steps", "seed"):
     print(f"{key:8s}", card[key])
+for part in ("data", "scores"):
+    for key, value in card[part].items():
+        print(f"{part:8s}", key, value if not isinstance(value, dict) else "  ".join(f"{k} {v:.1f}" for k, v in value.items()))
 
 # %% [markdown] lang="zh"
 # 卡片可信吗？自己考一遍：1000 张没见过的图，1000 句话。
@@ -119,8 +122,8 @@ assert recall.image_to_text > 93
 #
 # 图像塔：卷积把 64×64 的图变成 8×8 个格子，每格一个词元；一层 Transformer 让它们互相比较；四个可学习的查询从中读出答案，投影成 128 个数。
 #
-# 文本塔：词元加上位置，过两层因果 Transformer，取 **EOS** 处的向量（EOS pooling），再投影成 128 个数。为什么取 EOS？
-# 因为有因果掩码，只有它看得到整句话。它之后的填充，它看不到，所以填什么都一样：
+# 文本塔：词元加上位置，过两层因果 Transformer，取 **EOS** 处的向量，再投影成 128 个数。这叫 **EOS 池化**。为什么取 EOS？
+# 因为有因果掩码：句子里只有它看得到整句话。它之后的填充，它看不到，所以填什么都一样：
 
 # %% [markdown] lang="en"
 # ### The two towers, opened
@@ -130,12 +133,12 @@ assert recall.image_to_text > 93
 # The image tower: convolutions turn 64×64 pixels into 8×8 cells with a token each; a Transformer block compares them; four learnt queries read the result, which is
 # projected to 128 numbers.
 #
-# The text tower: tokens plus positions, two causal Transformer blocks, then the vector at **EOS** (EOS pooling), projected to 128 numbers. Why EOS? Under the
-# causal mask it alone sees the whole sentence. It does not see the padding behind it, so anything may stand there:
+# The text tower: tokens plus positions, two causal Transformer blocks, then the vector at **EOS**, projected to 128 numbers. This is **EOS pooling**. Why EOS? Under the
+# causal mask no earlier token sees the whole sentence. And EOS does not see the padding behind it, so anything may stand there:
 
 # %%
 with torch.no_grad():
-    grid = model.image_tower.grid((gallery.images[:1].float() - 101) / 36)
+    grid = model.image_tower.grid((gallery.images[:1].float() - 101) / 36)  # standardised, as in chapter 00a
 print("tokens of a picture    ", tuple(grid.shape[1:]))
 print("vector of a picture    ", tuple(image[0].shape))
 
@@ -177,61 +180,101 @@ print(len(seen_images), "pictures of seen pairs,", len(new_images), "of pairs ne
 naive = ZeroShotClassifier(model, names, ["{} {}"], tokenizer.encode)
 bare = naive.accuracy(seen_images, seen_labels)
 print(f"the bare name: {bare:.1f}% of seen pairs, {naive.accuracy(new_images, new_labels):.1f}% of pairs never seen")
-assert bare > 8
+assert bare > 30
 
 # %% [markdown] lang="zh"
-# 得分 ⟨光名字的准确率⟩，比瞎猜好，却远不如检索。问题在提示词：文本塔只读过完整的描述，比如“a large red star at the top left”，
+# 远比瞎猜好，却远不如检索（那是千里挑一，这里只有 48 个选项）。先怀疑提示词：文本塔只读过完整的描述，比如“a large red star at the top left”，
 # 从没读过光秃秃的“red star”。对它来说，这是另一种语言。
 #
 # 那就说它听得懂的话。但大小和位置我们不知道，说哪一句？
 
 # %% [markdown] lang="en"
-# That is ⟨accuracy of the bare name⟩: better than guessing, far below what retrieval led us to expect. The prompt is to blame. The text tower has read whole captions such as "a large
-# red star at the top left", and never a bare "red star". To this tower it is another language.
+# Far better than guessing, and far below what retrieval led us to expect: that was one of a thousand, this is one of 48. The first suspect is the prompt. The text tower has read
+# whole captions such as "a large red star at the top left", and never a bare "red star". To this tower it is another language.
 #
 # So let us speak as it is used to. But we do not know size or place: which sentence do we say?
 
 # %%
 kinds = exams.prompts()
 print("one caption:", kinds["caption"])
-print("ensemble of", len(kinds["ensemble"]), "captions:", kinds["ensemble"][:3], "…")
+print("ensemble of", len(kinds["averaged"]), "captions:", kinds["averaged"][:3], "…")
 
 # %% [markdown] lang="zh"
-# **提示词集成**（prompt ensemble）：18 句全说一遍（2 种大小 × 9 个位置），向量取平均。平均之后，大小和位置互相抵消，剩下的就是颜色和形状。
-# 次序很要紧：每句**先归一化**，再平均，最后再归一化一次。先平均的话，向量长的句子说了算。
+# **提示词集成**（prompt ensemble）：18 句全说一遍（2 种大小 × 9 个位置），向量取平均，指望大小和位置互相抵消，只剩颜色和形状。
+# CLIP 就是这样做的。次序很要紧：每句**先归一化**，再平均，最后再归一化一次。不先归一化就平均，向量长的句子说了算。
+#
+# 先猜：比起单说一句，它能多对几分？
 
 # %% [markdown] lang="en"
-# A **prompt ensemble** says all 18 (2 sizes × 9 places) and averages their vectors. In the average, size and place cancel, and what is left is colour and shape.
-# The order of steps matters: **normalise each** vector, then average, then normalise again. Averaged first, the sentences with long vectors would decide.
+# A **prompt ensemble** says all 18 (2 sizes × 9 places) and averages their vectors, in the hope that size and place cancel and colour and shape are left. This is what CLIP does. The
+# order of steps matters: **normalise each** vector, then average, then normalise again. Without the first step, sentences with long vectors would outvote the others.
+#
+# Guess first: how many points does it gain over a single sentence?
 
 # %% tags=["live"]
 print("accuracy, %      seen pairs   never seen")
 accuracies = {}
-for kind in kinds:
+for kind in ("name", "caption", "averaged"):
     answers = exams.classifier(model, kind)
     accuracies[kind] = answers.accuracy(seen_images, seen_labels)
     print(f"{kind:14s} {accuracies[kind]:9.1f} {answers.accuracy(new_images, new_labels):12.1f}")
-assert accuracies["ensemble"] > 40
+assert accuracies["averaged"] > 40
 
 # %% [markdown] lang="zh"
-# 集成最好：⟨集成比单句高几分⟩。没见过的组合低一些，但远高于瞎猜：颜色和形状是分开学到的，可以重新组合。
+# 几乎没多。为什么？看看这 18 句：它们不是同一件事的 18 种说法，而是 18 种**不同的可能**。一张图里的星星不可能既在左上又在右下，所以最多有一句是真的。
+# 平均之后的向量，问的是“这张图跟所有位置的平均有多像”，答案当然含糊。
 #
-# 看几张图，标题是最可能的类别和它的概率：
+# 该问的是：“18 句里，有没有哪一句是真的？”只有一句能为真的时候，概率要**相加**：对全部 48×18 句做一次 softmax，再把同一类的加起来。
+# 写成 logits，就是对句子做 log-sum-exp（第 00a 章）：
 
 # %% [markdown] lang="en"
-# The ensemble is best, by ⟨points over one caption⟩. Pairs never seen score lower, and still far above guessing: colour and shape were learnt apart and can be put
-# together anew.
+# Hardly any. Why? Look at the 18 again: they are not 18 ways to say one thing, they are 18 **different possibilities**. A star cannot be at the top left and at the bottom right, so
+# at most one of them is true. The averaged vector asks whether the picture resembles the mean of all places, and the answer is bound to be vague.
 #
-# A few pictures, each under its most probable class and the probability:
+# The question to ask is whether **any** of the 18 is true. Where only one can be, probabilities **add**: one softmax over all 48×18 sentences, then the sum within each class. In
+# logits that is a log-sum-exp over the sentences (chapter 00a):
 
 # %% tags=["live"]
-#| alt-zh: 四张只有一个物体的图，标题是模型给出的类别和概率
+averaged, ensemble = exams.classifier(model, "averaged"), exams.classifier(model, "summed")
+vectors = encode_images(model, seen_images)
+each = model.log_scale.exp().item() * vectors @ ensemble.prompt_vectors.flatten(0, 1).T  # pictures × all 864 sentences
+summed = each.unflatten(1, (48, 18)).logsumexp(dim=2)
+print("as the package does it:", torch.allclose(summed, ensemble.logits(seen_images), atol=1e-3))
+
+place = {sentence: k for k, sentence in enumerate(kinds["summed"])}  # which of the 18 is true of each picture
+true = captions(sample_scenes(len(seen_images), split="test", objects=(1, 1)))
+told = [place[text.replace(" ".join(names[c]), "{} {}")] for text, c in zip(true, seen_labels.tolist(), strict=True)]
+knowing = each.unflatten(1, (48, 18))[torch.arange(len(told)), :, told]
+accuracies["summed"] = ensemble.accuracy(seen_images, seen_labels)
+print(f"probabilities summed  {accuracies['summed']:5.1f}   never seen {ensemble.accuracy(new_images, new_labels):5.1f}")
+print(f"told size and place   {100 * (knowing.argmax(1) == seen_labels).float().mean():5.1f}")
+assert accuracies["summed"] > 80 and accuracies["summed"] > accuracies["averaged"] + 10
+
+# %% [markdown] lang="zh"
+# 九成左右，比平均多了二十分上下，而且与**事先知道**大小和位置几乎一样好：不知道的东西，求和替我们消掉了。
+#
+# 那 CLIP 错了吗？它的 80 句里两种都有：“一张…的照片”和“一张…的好照片”是换个说法，“…的雕塑”和“…的涂鸦”是不同的可能。平均很省事，每类只剩一个向量，
+# 在 ImageNet 上也确实多了 3.5 分；求和会不会更好，要在那里量过才知道。要分清你的提示词是**同义的**，还是**互斥的**：前者平均，后者求和。
+#
+# 没见过的组合低二十几分，但仍远高于瞎猜：颜色和形状多半是分开学到的，可以重新组合，只是还不彻底。看几张图，上面写着最可能的类别和它的概率：
+
+# %% [markdown] lang="en"
+# About ninety, some twenty points over the average, and about as good as **knowing** size and place beforehand: summing has taken care of what we do not know.
+#
+# Was CLIP wrong, then? Its 80 prompts hold both kinds: "a photo of a …" and "a good photo of a …" say one thing in different words, "a sculpture of a …" and "graffiti of a …" are
+# different possibilities. Averaging is cheap, for one vector a class is left, and on ImageNet it did gain 3.5 points; whether summing gains more has to be measured
+# there. Ask of your prompts whether they are **synonyms** or **alternatives**: average the former, sum over the latter.
+#
+# Pairs never seen score more than twenty points lower, and still far above guessing: colour and shape were learnt apart to a good part, not fully, and can be put together anew. A few pictures, each under its most probable class and the
+# probability:
+
+# %% tags=["live"]
+#| alt-zh: 四张只有一个物体的图，上面写着模型给出的类别和概率
 #| alt-en: four pictures of one object each, titled with the class that the model chose and its probability
-ensemble = exams.classifier(model)
 best = ensemble.probabilities(seen_images[:4]).max(dim=1)
 titles = [f"{k}: {' '.join(names[c])} {p:.2f}" for k, (p, c) in enumerate(zip(best.values, best.indices, strict=True))]
 plots.side_by_side({t: rearrange(picture, "c h w -> h w c") for t, picture in zip(titles, seen_images, strict=False)})
-assert (ensemble.logits(seen_images).argmax(1) == seen_labels).float().mean() > 0.4
+assert (ensemble.logits(seen_images).argmax(1) == seen_labels).float().mean() > 0.8
 
 # %% [markdown] lang="zh"
 # ### softmax 总会选一个
@@ -246,19 +289,21 @@ assert (ensemble.logits(seen_images).argmax(1) == seen_labels).float().mean() > 
 
 # %% tags=["live"]
 logits = ensemble.logits(seen_images)
-without = logits.scatter(1, seen_labels[:, None], -torch.inf)
-for name, scores in (("right class listed", logits), ("right class removed", without)):
-    top = scores.softmax(1).max(1).values.mean().item()
-    print(f"{name:20s} top probability {top:.2f}   top cosine {scores.max(1).values.mean().item() / ensemble.scale:.2f}")
-assert without.softmax(1).max(1).values.mean() > 0.4
+cosines = (vectors @ ensemble.prompt_vectors.flatten(0, 1).T).unflatten(1, (48, 18)).amax(dim=2)  # a class's best sentence
+own = F.one_hot(seen_labels, 48).bool()
+for name, hidden in (("right class listed", torch.zeros_like(own)), ("right class removed", own)):
+    top = logits.masked_fill(hidden, -torch.inf).softmax(1).amax(1).mean()
+    print(f"{name:20s} top probability {top:.2f}   top cosine {cosines.masked_fill(hidden, -1).amax(1).mean():.2f}")
+assert logits.masked_fill(own, -torch.inf).softmax(1).amax(1).mean() > 0.6
 
 # %% [markdown] lang="zh"
-# 它照样有把握：平均 ⟨拿走后的最高概率⟩。softmax 只比较名单上的各项，不问有没有一项是对的。余弦倒是低了一些（⟨余弦前后⟩），
-# 但“低”只是相对而言：余弦 0.3 在这个模型里可能很差，在另一个模型里可能很好。要设门槛，得在自己的数据上量。
+# 正确答案不在名单上，它照样有把握，平均的概率比名单齐全时还高。softmax 只比较名单上的各项，不问有没有一项是对的。
+# 余弦倒是低了一点，但“低”只是相对而言：余弦 0.3 在这个模型里可能很差，在另一个模型里可能很好。要设门槛，得在自己的数据上量。
 
 # %% [markdown] lang="en"
-# It is confident all the same: ⟨top probability without the right class⟩ on average. A softmax compares what is on the list and never asks whether any of it is right. The cosine does fall (⟨cosine
-# before and after⟩), but low is relative: a cosine of 0.3 may be poor in this model and excellent in another. A threshold has to be measured on your own data.
+# With the right answer gone it is confident all the same, on average even more so than with the full list. A softmax compares what is on the list and
+# never asks whether any of it is right. The cosine does fall a little, but low is relative: a cosine of 0.3 may be poor in this model and excellent in another. A threshold has to be measured on
+# your own data.
 
 # %% [markdown] lang="zh"
 # ## 3 搜索：一句话找图，一张图找图
@@ -295,7 +340,7 @@ except ValueError as error:
 # 用一句训练里多半没有的话来搜，排在前面的四张（图旁是它们自己的描述）：
 
 # %% [markdown] lang="en"
-# Search with a sentence that training has hardly said. The first four, each with its own caption:
+# Search with a sentence that training has most likely never said. The first four, each with its own caption:
 
 # %% tags=["live"]
 found = [int(key) for key in index.search_text(model, query, k=4).keys[0]]
@@ -332,13 +377,19 @@ relevant = exams.relevant_pictures(gallery.scenes)
 chance = relevant[relevant.any(1)].double().mean().item()
 found_map = exams.search_score(model, index.vectors)
 print(f"mAP {found_map:.2f}, a random order about {chance:.2f}")
-assert found_map > 0.3
+assert found_map > 0.15
 
 # %% [markdown] lang="zh"
+# 是乱排的三倍多，离 1 却还很远。一次查询只有一个向量，这里用的是 18 句描述的平均；而且它只说一个物体，图里却多半还有别的。训练只让整句话去配整张图，
+# 从来没有要它找“图里有没有这一样”。这大概就是千里挑一几乎不错、这里却不高的原因。
+#
 # 一千张图，全部比一遍只要几毫秒。图到了几百万张，索引会改用 FAISS：先用 k 均值把向量分成许多格，查询时只看最近的几格。
 # 快了很多，偶尔会漏掉刚好落在隔壁格里的。`index.recall(queries)` 就是量这个漏的（需要 `pip install 'vlmlearn[search]'`）。
 
 # %% [markdown] lang="en"
+# More than three times a random order, and far from 1. A query is a single vector, here the average of the 18 captions, and it tells of one object where most pictures hold others too. Training
+# matched whole sentences with whole pictures and never asked whether a picture *contains* something. This is probably why one of a thousand is hardly ever missed and this score is low.
+#
 # Comparing with all of a thousand takes milliseconds. With millions of pictures the index turns to FAISS: k-means sorts the vectors into cells, and a query visits only the nearest
 # few. That is much faster and now and then misses what lies just across a border; `index.recall(queries)` measures how much (it needs `pip install 'vlmlearn[search]'`).
 
@@ -367,31 +418,31 @@ assert found_map > 0.3
 # of the CNN's 330. Guess the order first:
 
 # %%
-print("tower       weights   steps   Recall@1 of 1000        never-seen pairs        zero-shot, 48 classes")
+print("tower      weights  steps  Recall@1 of 1000    never-seen pairs    zero-shot")
 for name, entry in recorded["towers"].items():
     steps, weights = recorded["settings"]["tower_steps"][name], recorded["parameters"][name]
-    scores = ("  ".join(f"{x:4.1f}" for x in entry[key]) for key in ("test_i2t", "compositional_i2t", "ensemble_test"))
-    print(f"{name:9s} {weights:9,d} {steps:7d}   ", "      ".join(scores))
+    scores = ("  ".join(f"{x:4.1f}" for x in entry[key]) for key in ("test_i2t", "compositional_i2t", "summed_test"))
+    print(f"{name:8s} {weights:9,d} {steps:6d} ", "    ".join(scores))
 
 # %% [markdown] lang="zh"
-# ⟨名次和差距⟩。ViT 要从零学会“相邻的像素有关系”，卷积天生就知道；数据少、时间短，这一点最值钱。
-# 反过来推不成立：上亿张图、几百块显卡时，排名会变（Dosovitskiy 等，2021）。
+# 看第一组 Recall@1：CNN 远远领先，ConvNeXt 落后十五分以上，ViT 再落后二十分，都远远超过种子之间的差别。通常的解释是：ViT 要从零学会“相邻的像素有关系”，卷积天生就知道；数据少、时间短，这一点最值钱。
+# 但不能由此说 ViT 不如卷积：有了上亿张图，排名会变（Dosovitskiy 等，2021）。
 # 还有一处不公平要说明：我们的 ConvNeXt 最后对全图取平均，其余两座塔用查询去读，所以这里比的是三座完整的塔，不只是它们的卷积或注意力。
 
 # %% [markdown] lang="en"
-# ⟨order and differences⟩. A ViT has to learn from nothing that neighbouring pixels belong together; a convolution is born knowing it, which is worth most when data and time are
-# short. The converse does not follow: with hundreds of millions of pictures the order changes (Dosovitskiy et al. 2021). One thing is not equal here: our ConvNeXt ends in a mean over the picture, the
+# In the first Recall@1 the CNN is far ahead, the ConvNeXt more than fifteen points behind it and the ViT twenty more, all of it far beyond the spread of the seeds. The usual explanation: a ViT has to learn from nothing that neighbouring pixels belong together; a convolution is born knowing it, which is worth most when data and time are
+# short. It does not follow that ViTs are worse: with hundreds of millions of pictures the order changes (Dosovitskiy et al. 2021). One thing is not equal here: our ConvNeXt ends in a mean over the picture, the
 # other two read it with queries. So these are three whole towers compared, not only convolution against attention.
 
 # %% [markdown] lang="zh"
 # ### “零样本就是认出没见过的概念”
 #
-# 三种提示词，三个种子（第 01 章的训练，330 步）：
+# 四种说法，三个种子（第 01 章的训练，330 步）：
 
 # %% [markdown] lang="en"
 # ### "Zero-shot means recognising concepts never seen"
 #
-# Three kinds of prompts, three seeds (chapter 01's training, 330 steps):
+# Four ways to say a class, three seeds (chapter 01's training, 330 steps):
 
 # %%
 print("prompt        seen pairs              never-seen pairs")
@@ -400,78 +451,102 @@ for kind in kinds:
     print(f"{kind:9s}    ", "      ".join(scores))
 
 # %% [markdown] lang="zh"
-# 集成比单句高 ⟨分⟩，超过种子之间的差别。没见过的是**组合**：每种颜色、每种形状，训练里都见过上千次。
+# 训练得短一些，平均反而**不如**单说一句。在见过的组合上，平均少了七到十分，求和多了十六分以上，三个种子都是这样；没见过的组合，求和也总是最好。没见过的是**组合**：每种颜色、每种形状，训练里都见过上千次。
 # 要是有一种颜色从来没出现过，词表里的那个向量就还是随机的，谁也认不出来。零样本的“零”，是说没有为这个任务做标注，不是说没见过这个概念。
 # 真实的 CLIP 也一样：一个概念在训练数据里出现得越少，零样本就越差（Udandarao 等，2024）。
 
 # %% [markdown] lang="en"
-# The ensemble gains ⟨points⟩ over one caption, more than the spread of the seeds. What was never seen is the **pair**: each colour and each shape stood in training thousands of times.
+# After this shorter training the average is even **worse** than a single sentence. On seen pairs it loses seven to ten points, and the sum gains sixteen or more, with all three seeds; on pairs never seen the sum is best too. What was never seen is the **pair**: each colour and each shape stood in training thousands of times.
 # Of a colour that never occurred, the word's vector would still be random, and nobody could recognise it. The *zero* in zero-shot says that nothing was labelled for this task, not
 # that the concept is new. The same holds for real CLIPs: the rarer a concept is in the training data, the worse it does zero-shot (Udandarao et al. 2024).
 
 # %% [markdown] lang="zh"
-# ### “对齐之后，图和句子住在一起”
+# ### “图和句子分居两处”，还是“对齐之后住在一起”？
 #
-# 画出来看看。128 维看不见，就投影到变化最大的两个方向上；线连着每张图和它自己的句子。先猜：两种点会混在一起吗？
+# 两种说法都有人讲。画出来看看。128 维看不见，就投影到变化最大的两个方向上；线连着每张图和它自己的句子。左边是没有训练过的模型，右边是软件包里的。
+# 先猜：哪一边的两种点混在一起？
 
 # %% [markdown] lang="en"
-# ### "Once aligned, pictures and sentences live together"
+# ### "Pictures and sentences live apart", or "once aligned they live together"?
 #
-# Let us look. 128 dimensions cannot be seen, so we project to the two directions of greatest variance; a line joins each picture with its own sentence. Guess first: do the two
-# kinds mix?
+# Both are said. Let us look. 128 dimensions cannot be seen, so we project to the two directions of greatest variance; a line joins each picture with its own sentence. On the left a model without any training, on the right that of the package.
+# Guess first: in which of them do the two kinds mix?
 
 # %% tags=["live"]
-#| alt-zh: 一百张图和一百句描述投影到平面上，两种点分成两团，灰线连着每一对
-#| alt-en: a hundred pictures and their captions projected to a plane; the two kinds form two clouds, with a grey line for each pair
-with plots.figure(5, 3.8) as (_, [axes]):
-    plots.modality_gap_map(axes, image[:100], text[:100], "shipped CLIP, 100 pairs")
-gap = modality_gap(image, text)
-print(f"length of the gap {gap.length:.2f}   nearer to their own kind {gap.separated:.0f}%   share of variance {gap.explained:.2f}")
-assert gap.separated > 90 and recall.image_to_text > 93
+#| alt-zh: 左图没有训练过，图和句子分成相距很远的两团；右图训练之后，两种点混在一起，连线变得很短
+#| alt-en: on the left, untrained, pictures and captions form two clouds far apart; on the right, trained, the two kinds mix and the lines between pairs are short
+untrained = recipe.new_model(0).eval()
+before = encode_images(untrained, gallery.images), encode_texts(untrained, gallery.ids[:, 0])
+with plots.figure(9, 3.6, columns=2) as (_, panels):
+    for axes, features, title in zip(panels, (before, (image, text)), ("untrained", "shipped CLIP"), strict=True):
+        plots.modality_gap_map(axes, features[0][:100], features[1][:100], f"{title}, 100 pairs")
+for name, features in (("untrained", before), ("shipped CLIP", (image, text))):
+    gap = modality_gap(*features)
+    print(f"{name:13s} gap {gap.length:.2f}   nearer to their own kind {gap.separated:3.0f}%   share of variance {gap.explained:.2f}")
+assert gap.length < 0.5 and recall.image_to_text > 93
 
 # %% [markdown] lang="zh"
-# 没有混在一起。图有图的地方，句子有句子的地方，中间隔着一段，叫**模态间隙**（modality gap）。⟨分开的百分比⟩ 的向量离自己那一类的中心更近，
-# 检索却照样准：损失只要求自己的句子比**别的句子**近，从不拿图和图比。
+# 两团中心之间的那一段，叫**模态间隙**（modality gap）。没有训练过的模型里，它长过 1，一条直线就能把图和句子全部分开：
+# 两座随机的塔，各自把所有输入都映到一个窄窄的方向上（Liang 等，2022）。训练之后只剩不到 0.5（此处约 0.16），连全部方差的百分之一都不到。
+# 但它没有消失：`nearer to their own kind` 是离自己那一类的中心更近的比例，完全混在一起应是 50%，这里还有八成多。
 #
-# 那么，谁能消除它？两种说法：一是训练，二是温度。记录如下（短训练，80 步；`untrained` 是没训练过的）：
+# 可是真实的 CLIP 训练完了，间隙还在 0.8 左右（Liang 等，2022）。谁说了算？看看记录：什么让它变大，什么让它变小。
+# `untrained` 没有训练过；温度那几行是 80 步的短训练，最后两行训练得更久：
 
 # %% [markdown] lang="en"
-# They do not mix. Pictures have their place and sentences theirs, with a stretch in between, the **modality gap**. ⟨percentage⟩ of the vectors are nearer to the centre of their own kind, and
-# retrieval works all the same: the loss only asks that a picture's own sentence be nearer than **other sentences**; it never compares a picture with a picture.
+# The stretch between the two centres is called the **modality gap**. In the untrained model it is longer than 1, and a straight line parts all pictures from all sentences: two random towers each send all their inputs
+# into one narrow direction (Liang et al. 2022). After training less than 0.5 is left (here about 0.16), not one per cent of the variance.
+# It has not vanished: of vectors fully mixed, 50% would be nearer to the centre of their own kind, and here more than eighty are.
 #
-# What closes it? There are two suggestions: training, and the temperature. The record (short runs of 80 steps; `untrained` has had none):
+# Yet real CLIPs keep a gap of about 0.8 after training (Liang et al. 2022). So which is it? See in the record what makes it larger and what smaller. `untrained` has had no step; the temperatures are short runs of 80 steps, the last
+# two rows longer ones:
 
 # %%
-print("               length of the gap     Recall@1            Recall@1 when closed afterwards")
+print("               length of the gap    Recall@1            closed afterwards")
 rows = {"untrained": recorded["untrained"]} | {f"temp. {t}": entry for t, entry in recorded["temperature"].items()}
 rows |= {"330 steps": recorded["towers"]["cnn"], "1000 steps": recorded["swaps"]["36000"]["1000"]}
 for name, entry in rows.items():
     print(f"{name:12s}  ", "  ".join(f"{x:.2f}" for x in entry["gap"]), *(
-        "      " + "  ".join(f"{x:4.1f}" for x in entry[key]) for key in ("test_i2t", "i2t_closed")))
+        "    " + "  ".join(f"{x:4.1f}" for x in entry[key]) for key in ("test_i2t", "i2t_closed")))
 
 # %% [markdown] lang="zh"
-# 间隙在训练之前就有：两座随机的塔，各自把所有输入都映到一个窄窄的方向上（Liang 等，2022）。温度 ⟨高低对间隙的影响⟩；训练更久 ⟨更大还是更小⟩。
+# 八十步就够把它缩到 0.1 左右。温度越低，留下的越多：固定在 1.0，几乎没有间隙；固定在 0.01，还有 0.5 以上。训练更久，温度越学越低，间隙也从 0.08 左右回升到 0.13 左右。
+# 所以“图和句子总是分居两处”在这里不成立：我们的两座塔一起从零训练，描述干净，对手容易。真实的 CLIP 温度低到 0.01，对手多达三万；
+# 而且网上的描述常常是错的，下一节会看到，错的描述也会留住间隙。
 #
-# 最省事的消除法是事后减去各自的均值，最后一列就是这样做的：间隙没了，召回率 ⟨变化⟩。所以间隙本身不是毛病，它几乎不妨碍图和句子之间的排名。
-# 只有把图和句子放进**同一个**名单里比较时，它才要紧：那时，图总是离图更近。
+# 间隙妨碍检索吗？最后一列在事后减去各自的均值，间隙没了，召回率上下不过几分，有升有降：排名只比较同一张图对各句的分数，整体平移几乎不改变次序。
+# 真正要当心的，是把图和句子放进**同一个**名单里搜。拿一句话去搜一千张图**和**另外 999 句话：
 
 # %% [markdown] lang="en"
-# The gap is there before training: two random towers each send all their inputs into one narrow direction (Liang et al. 2022). The temperature ⟨effect of high and low⟩; longer training ⟨larger or
-# smaller⟩.
+# Eighty steps suffice to bring it down to about 0.1. The lower the temperature, the more of it is left: held at 1.0 there is next to no gap, held at 0.01 still more than 0.5. With longer training the learnt temperature falls, and the gap
+# grows again from about 0.08 to about 0.13. So "pictures and sentences always live apart" does not hold here: our two towers are trained together from nothing, with clean captions and easy rivals. A real CLIP goes down to a temperature of 0.01, against
+# thirty thousand rivals. And captions from the web are often wrong; the next section will show that wrong captions keep a gap too.
 #
-# The cheapest way to close it is to subtract each kind's mean afterwards, as in the last column: the gap is gone, and Recall@1 ⟨change⟩. So the gap as such is no fault: it hardly
-# disturbs the ranking of sentences for a picture. It matters once pictures and sentences stand in **one** list: then a picture is always nearer to pictures.
+# Does a gap harm retrieval? The last column subtracts each kind's mean afterwards; the gap is gone, and Recall@1 moves by a few points at most, up or down: a ranking compares one picture's scores with different sentences, and a shift of
+# all of them hardly changes the order. What does need care is to search pictures and sentences in **one** list. Search a thousand pictures **and** the other 999 sentences with a sentence:
+
+# %% tags=["live"]
+others = (text @ text.T).fill_diagonal_(-torch.inf)
+own_picture = torch.cat([text @ image.T, others], dim=1).argmax(1) == torch.arange(1000)
+print(f"own picture first: among pictures {recall.text_to_image:.1f}%, among pictures and sentences {100 * own_picture.double().mean():.1f}%")
+assert 60 < 100 * own_picture.double().mean() < recall.text_to_image - 5
+
+# %% [markdown] lang="zh"
+# 少了十几分，间隙这么小也没能避免：另一句话只要说得差不多，就可能比自己的图还近。损失从没拿句子和句子比过。
+
+# %% [markdown] lang="en"
+# More than ten points fewer, small as the gap is: another sentence that says nearly the same can be nearer than the sentence's own picture. The loss has never compared a sentence with a sentence.
 
 # %% [markdown] lang="zh"
 # ### “数据够多，噪声不要紧”
 #
-# ALIGN（Jia 等，2021）用 18 亿对几乎不清洗的网络图文训练，结论是规模能弥补噪声。我们来掺假：让一部分描述说的是别的场景。
+# ALIGN（Jia 等，2021）用 18 亿对几乎不清洗的网络图文训练，结论是规模能弥补这种**描述噪声**（caption noise）。我们来掺假：让一部分描述说的是别的场景。
 # 先猜：一半的描述是错的，召回率还剩多少？
 
 # %% [markdown] lang="en"
 # ### "With enough data, noise does not matter"
 #
-# ALIGN (Jia et al. 2021) was trained on 1.8 billion pairs from the web, hardly cleaned, and concluded that scale makes up for noise. Let us add some: a share of the captions tells
+# ALIGN (Jia et al. 2021) was trained on 1.8 billion pairs from the web, hardly cleaned, and concluded that scale makes up for such **caption noise**. Let us add some: a share of the captions tells
 # of another scene. Guess first: with half of the captions wrong, how much of the recall is left?
 
 # %%
@@ -484,14 +559,32 @@ with plots.figure() as (_, [axes]):
 print("half wrong, twice the steps", recorded["noise_twice_the_steps"]["test_i2t"])
 
 # %% [markdown] lang="zh"
-# ⟨各档的召回率⟩。最后一行是检验：一半是错的，步数加倍，模型看到的**正确**描述就和没有噪声时一样多。它 ⟨追上了还是没有⟩。
-# 要是只差在“对的少了”，就应该追上；追不上的部分，是错的那一半在往反方向拉。ALIGN 的说法在这里 ⟨成立到什么程度⟩。
+# 从 52 掉到 38、13，八成是错的就什么也学不到了。最后一行是检验：一半是错的，步数加倍，模型看到的**正确**描述就和没有噪声时一样多。
+# 它只到 28，刚过没有噪声时的一半。要是只差在“对的少了”，就应该追上；没追上，可见错的那一半不只是白费步数，还有害处。ALIGN 的说法在这里只成立一半：
+# 训练更久确实补回一些，但短训练里，两成的错误就已经要付十几分。
+#
+# 还有一件没料到的事。看看间隙：错的描述越多，留下的间隙越长，事后减去均值也就有了用处：
+
+# %% [markdown] lang="en"
+# From 52 it falls to 38 and to 13; with four fifths wrong nothing is learnt at all. The last line is a test: half wrong and twice the steps shows as many **right** captions as no noise did. It comes to 28, little more than half of the score without noise. If noise only
+# meant fewer right captions it should catch up; it does not, so the wrong half is not just wasted but does harm. ALIGN's claim holds only by half: longer training does make up for some, yet in a short one a fifth of
+# wrong captions already costs more than ten points.
+#
+# And something we had not expected. Look at the gap: the more captions are wrong, the longer the gap that is left, and now it does help to subtract the means:
+
+# %%
+print("wrong captions length of the gap    Recall@1            closed afterwards")
+for rate, entry in recorded["noise"].items():
+    print(f"{rate:14s}", "  ".join(f"{x:.2f}" for x in entry["gap"]), *(
+        "    " + "  ".join(f"{x:4.1f}" for x in entry[key]) for key in ("test_i2t", "i2t_closed")))
+
+# %% [markdown] lang="zh"
+# 一半是错的时候，减去均值能多三到五分。为什么噪声会留住间隙，这里没有查；学得慢大概是一部分原因（步数加倍，间隙从 0.93 降到 0.86 左右），但不像是全部。
 #
 # 记录可信吗？现场重跑一点（一半是错的，80 步，种子 0）：
 
 # %% [markdown] lang="en"
-# ⟨recall at each rate⟩. The last line is a test: half wrong and twice the steps shows as many **right** captions as no noise did. It ⟨catches up or not⟩. If noise only meant fewer right captions it should
-# catch up; what is missing is what the wrong half pulls the other way. ALIGN's claim holds here ⟨how far⟩.
+# With half of them wrong, subtracting the means wins three to five points. Why noise keeps the gap we have not looked into; slower learning is probably a part of it (with twice the steps the gap falls from 0.93 to about 0.86), hardly all.
 #
 # Can you trust the record? One of its points again, live (half wrong, 80 steps, seed 0):
 
@@ -523,10 +616,11 @@ print(f"who is left of whom: {relation:.1f}%   which object has which colour: {b
 assert relation < binding and binding > 80
 
 # %% [markdown] lang="zh"
-# 那么“词袋”是 CLIP 的天性，还是训练得不够？扫一遍数据量和训练长度，两种换序分开看：
+# 颜色归谁，十次对九次；谁在谁的左边，仍像抛硬币。那么“词袋”是 CLIP 的天性，还是训练得不够？扫一遍数据量和训练长度，两种换序分开看（4000 个场景的只训练到 330 步）：
 
 # %% [markdown] lang="en"
-# Is the bag of words in the nature of CLIP, or a matter of too little training? Sweep the amount of data and the length of training, for both kinds of swaps:
+# Whose colour it is comes out right nine times in ten; who is left of whom is still a coin toss. So is the bag of words in the nature of CLIP, or a matter of too little training? Sweep the
+# amount of data and the length of training, for both kinds of swaps (with 4,000 scenes only up to 330 steps):
 
 # %%
 #| alt-zh: 左：关系换序的准确率随训练步数的变化；右：颜色换序的；两条线分别是四千和三万六千个场景
@@ -541,54 +635,56 @@ for scenes, rows in recorded["swaps"].items():
     print(f"{scenes:>6s} scenes, Recall@1 after", {steps: entry["test_i2t"] for steps, entry in rows.items()})
 
 # %% [markdown] lang="zh"
-# 两种次序，命运不同。颜色归谁，训练一久就学会了（⟨数⟩）；谁在谁的左边，到 1000 步还是 ⟨数⟩。数据多少 ⟨影响⟩。
+# 两种次序，命运不同。颜色归谁，训练一久就学会了（从七成多到九成五）；谁在谁的左边，到 1000 步还是五成，等于瞎猜。数据少到九分之一，两种换序都差不多，只是颜色略差几分。
 #
-# 为什么？损失只在乎批次里的对手。先猜：192 张图的批次里，碰上这两种对手的机会各有多大？
+# 为什么？损失只拿一张图的句子跟同一批次里别的句子比；那些句子和它们的图，就是它的对手。先猜：192 张图的批次里，碰上下面两种对手的机会各有多大？
 #
-# - 颜色：对手有红色的东西，也有星形，却没有红色星形。只数词的人会被它骗到。
-# - 关系：对手的物体和你的一模一样。只有对着它，才用得上谁在左边。
+# - 颜色：你的图里有一个红色星形；对手有红色的东西，也有星形，却没有红色星形。单说这个物体，只数词是分不出来的。
+# - 关系：你说“甲在乙的左边”，对手也有一样的甲和乙。只有对着它，才用得上谁在左边。
 
 # %% [markdown] lang="en"
-# The two kinds of order fare differently. Which colour belongs to whom is learnt with time (⟨numbers⟩); who is left of whom is still at ⟨number⟩ after 1,000 steps. The amount of data ⟨effect⟩.
+# The two kinds of order fare differently. Which colour belongs to whom is learnt with time (from some 75% to 95%); who is left of whom is still at 50% after 1,000 steps, which is guessing. With a ninth of the data both look much the same, colours a few points worse.
 #
-# Why? The loss cares only for the rivals in the batch. Guess first: in a batch of 192, how likely are these two kinds of rivals?
+# Why? The loss compares a picture's sentence only with the others of its batch: they and their pictures are its rivals. Guess first: in a batch of 192, how likely are these two kinds of rivals?
 #
-# - Colour: the rival has something red, and a star, but no red star. Whoever only counts words is fooled by it.
-# - Relation: the rival holds the very same objects as you do. Only against such a one does it matter who is on the left.
+# - Colour: your picture holds a red star; the rival has something red, and a star, but no red star. Whoever only counts words cannot tell, as far as this object goes.
+# - Relation: you say "A left of B", and the rival holds the same A and B. Only against such a one does it matter who is on the left.
 
 # %%
 scenes = sample_scenes(20 * 192, split="train")  # twenty batches
 tables = exams.relevant_pictures(scenes).T.unflatten(0, (20, 192)).unflatten(2, (8, 6))  # batch, picture, colour, shape
-fooled, twins = [], []
+fooled, related = [], []
 for batch in range(20):
     rows, has = slice(192 * batch, 192 * (batch + 1)), tables[batch]
-    color, shape = scenes.color[rows, 0], scenes.shape[rows, 0]  # of each picture's first object
+    (color, second_color), (shape, second_shape) = scenes.color[rows, :2].T, scenes.shape[rows, :2].T  # of the first two objects
     almost = has.any(2)[:, color] & has.any(1)[:, shape] & ~has[:, color, shape]  # row: rival, column: picture
     fooled.append(almost.double().mean())
-    same = (has[:, None] == has[None]).flatten(2).all(2) & ~torch.eye(192, dtype=torch.bool)
-    twins.append(same.any(1)[torch.from_numpy(scenes.count[rows] > 1)].double().mean())
-print(f"rivals with your colour and your shape, but not in one object: {100 * torch.stack(fooled).mean():.1f}% of all rivals")
-print(f"pictures of several objects that meet a rival with the same: {100 * torch.stack(twins).mean():.1f}%")
+    both = has[:, color, shape] & has[:, second_color, second_shape] & ~torch.eye(192, dtype=torch.bool)
+    related.append(both[:, torch.from_numpy(scenes.count[rows] > 1)].double().mean())
+for kind, shares in (("your colour and your shape, but not in one object", fooled), ("your first two objects, wherever they stand", related)):
+    share = torch.stack(shares).mean().item()
+    print(f"rivals with {kind:50s} {100 * share:4.1f}%, {191 * share:4.1f} of 191")
 
 # %% [markdown] lang="zh"
-# 前一种对手，一张图在一个批次里平均碰上十个；后一种，一百张图里还不到三张碰得上。练习的机会差了几百倍。所以“CLIP 是词袋”不是一条定律：
-# 批次里的负样本要它学什么，它就学什么。（这是机会的多少，不是证明；证明要动手加对手，见下面。）
+# 前一种对手，一张图在一个批次里平均碰上十个；后一种，平均一个都不到，而且其中还有关系恰好相同的。练习的机会差了十几倍。
+# 所以“CLIP 是词袋”未必是一条定律，可能只是批次里的负样本很少要它学谁在左边。这里数的是机会，不是证明；要检验，就得动手加对手：
 
 # %% [markdown] lang="en"
-# Of the first kind a picture meets ten in a batch on average; of the second, fewer than three pictures in a hundred meet any. The occasions to practise differ by a factor of hundreds. So "CLIP is a bag of words" is
-# no law: it learns what the negatives in the batch ask of it. (This counts occasions and proves nothing yet; the proof is to add rivals, as below.)
+# Of the first kind a picture meets ten in a batch on average; of the second not one, and some of those stand in the same relation too. The occasions to practise differ by a factor of more than ten. So "CLIP is a bag of words" need be no law; perhaps the negatives in a batch hardly ever ask who is on the left. This counts occasions and proves nothing; the test is to add rivals:
 
 # %% [markdown] lang="zh"
 # ### 难负样本：把对手造出来
 #
 # 碰不到，就自己造。每句描述把头两个物体对调，得到一句**难负样本**（hard negative）：词全对，只是次序错了。
 # 在“图选句子”的方向上，把这些假话也列为选项（Yuksekgonul 等，2023，NegCLIP）。反方向不加：没有图配得上假话。
+# （NegCLIP 还特意把相像的图放进同一批，这一步我们省去。）
 
 # %% [markdown] lang="en"
 # ### Hard negatives: making the rivals
 #
 # If they do not come, we make them. Exchanging the first two objects of a caption gives a **hard negative**: all the words are right, their order is wrong. In the direction where a picture chooses a
-# sentence, these false ones become further options (Yuksekgonul et al. 2023, NegCLIP). Not in the other direction: no picture belongs to a false sentence.
+# sentence, these false ones become further options (Yuksekgonul et al. 2023, NegCLIP). Not in the other direction: no picture belongs to a false sentence. (NegCLIP also puts
+# similar pictures into one batch, which we leave out.)
 
 
 # %%
@@ -606,23 +702,25 @@ few = slice(32)
 batch = gallery.images[few], gallery.ids[few, 0], tokenizer.encode(false)[few], torch.from_numpy(usable)[few]
 with torch.no_grad():
     print("equal to the recipe's:", torch.allclose(hard_loss(model, batch), recipe.hard_loss(model, batch), atol=1e-5))
-print("seeds 0, 1, 2                     Recall@1             relation swap         colour swap")
-rows = {"330 steps": recorded["towers"]["cnn"], "330 steps, hard negatives": recorded["hard_negatives"]}
-rows |= {"1000 steps": recorded["swaps"]["36000"]["1000"], "1000 + 200 with hard ones": recorded["tuned"]}
+print("steps                   Recall@1            relation swap       colour swap")
+rows = {"330": recorded["towers"]["cnn"], "330, hard negatives": recorded["hard_negatives"]}
+rows |= {"1000": recorded["swaps"]["36000"]["1000"], "1000, then 200 hard": recorded["tuned"]}
 for name, entry in rows.items():
-    print(f"{name:26s}     ", "     ".join("  ".join(f"{x:4.1f}" for x in entry[key]) for key in ("test_i2t", "swap_relation", "swap_binding")))
+    print(f"{name:20s}   ", "    ".join("  ".join(f"{x:4.1f}" for x in entry[key]) for key in ("test_i2t", "swap_relation", "swap_binding")))
 
 # %% [markdown] lang="zh"
-# 从头训练，步数相同：关系换序从 ⟨数⟩ 到 ⟨数⟩，召回率 ⟨变化⟩。先训练 1000 步，再用难负样本训练 200 步（NegCLIP 就是这样微调的）：⟨数⟩。
+# 从头训练，步数相同：关系换序从五成（瞎猜）到七成左右，召回率少了将近四分。先训练 1000 步，再用难负样本训练 200 步（NegCLIP 就是这样微调的），只到 56 到 67，召回率从 96 降到 94：
+# 也许是因为训练久了，温度已经很低，200 步改不动它；这里没有查。所以难负样本有用，但两种做法都没有到八成。
 # 代价：每一步文本塔要多读一倍的句子。
 #
-# 别高兴得太早。考题用的正是训练时那种对调；颜色换序没有专门练，它 ⟨变化⟩。会做这一种题，不等于懂得语法：换一种造法，还得重新考（Hsieh 等，2023）。
+# 别高兴得太早。考题用的正是训练时那种对调；颜色换序没有专门练，它不升反降，少了三四分。会做这一种题，不等于懂得语法：换一种造法，还得重新考（Hsieh 等，2023）。
 
 # %% [markdown] lang="en"
-# From scratch at equal steps, relation swaps go from ⟨number⟩ to ⟨number⟩, and Recall@1 ⟨change⟩. After 1,000 ordinary steps, 200 more with hard negatives, as NegCLIP was fine-tuned: ⟨numbers⟩. The price:
+# From scratch at equal steps, relation swaps go from 50%, which is guessing, to about 70%, and Recall@1 loses nearly four points. After 1,000 ordinary steps, 200 more with hard negatives, as NegCLIP was fine-tuned, come only to 56 to 67%, and Recall@1
+# falls from 96 to 94; perhaps its temperature is already so low that 200 steps cannot move it, we have not looked. So hard negatives do help, and neither way reaches 80%. The price:
 # the text tower reads twice as many sentences a step.
 #
-# Do not celebrate too early. The exam makes its false sentences just as training did; colour swaps, which were not practised, ⟨change⟩. Passing one kind of question is not knowing grammar: with falsehoods made
+# Do not celebrate too early. The exam makes its false sentences just as training did; colour swaps, which were not practised, did not rise but fell, by three or four points. Passing one kind of question is not knowing grammar: with falsehoods made
 # in another way it has to be examined anew (Hsieh et al. 2023).
 
 # %% [markdown] lang="zh"
@@ -829,8 +927,50 @@ from vlmlearn.exercises import check
 check("swap_objects", swap_objects)
 
 # %% [markdown] lang="zh"
-# **◇ 开放实验：提示词值多少分（60 分钟）** 同一个模型，同一批单物体的图，按形状分类。比较四种提示词：光一个词、一句描述、144 句的集成、
-# 和题目不相干的句式。分数差多少？有没有哪一类反而变差？先写下预测，再动手；每种至少用三个随机种子训练的模型。
+# **🔧 修好一次训练（15 分钟）** 有人从图像分类的教程里搬来一个训练循环，那里它一直很好用。他拿它来训练一个小 CLIP：损失从 4.3 左右一路降到 1 左右，一切正常。
+# 可是问它物体在哪个角（左上、右上、左下、右下，四句描述里选一句），只对一半：上下几乎不错，左右跟抛硬币一样。模型、损失和数据都是对的。找到毛病，改好。
+# 函数要返回每一步的损失（一个列表）；检查会训练一次，几秒钟，再用没见过的图考这四个角。
+
+# %% [markdown] lang="en"
+# **🔧 Repair a training run (15 min)** Somebody took a training loop from a course on image classification, where it had always served well, and trained a small CLIP with it. The loss
+# falls from about 4.3 to about 1, and all seems fine. But asked for the corner that an object is in, with four captions to choose from, the model is right half of the time: about top and bottom it
+# is hardly ever wrong, about left and right it might as well toss a coin. The model, the loss and the data are right. Find the fault and mend it. Keep returning the loss of every step in a list; the
+# check trains for a few seconds and then asks for the corner in new pictures.
+
+# %% exercise="train_places"
+import torch
+
+from vlmlearn.losses import clip_loss
+
+
+def train_places(model, images, ids, steps):
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    losses = []
+    for _ in range(steps):
+        batch = torch.randint(len(images), (64,))
+        ### BEGIN SOLUTION
+        pictures = images[batch]  # as they are: the sentences say left and right
+        ### PLANTED
+        # mirrored = torch.rand(64) < 0.5  # half of them, so that a picture is not the same every time
+        # pictures = torch.where(mirrored[:, None, None, None], images[batch].flip(3), images[batch])
+        ### END SOLUTION
+        image_features, text_features, scale = model(pictures, ids[batch])
+        loss = clip_loss(image_features, text_features, scale)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("train_places", train_places)
+
+# %% [markdown] lang="zh"
+# **◇ 开放实验：提示词值多少分（60 分钟）** 同一个模型，同一批单物体的图，按形状分类。比较四种提示词：光一个词、一句描述、
+# 144 句的集成（2 种大小 × 8 种颜色 × 9 个位置）、训练里没有的句式。分数差多少？有没有哪一类反而变差？先写下预测，再动手；每种至少用三个随机种子训练的模型。
 #
 # | | 不足 | 合格 | 优秀 |
 # |---|---|---|---|
@@ -840,7 +980,7 @@ check("swap_objects", swap_objects)
 
 # %% [markdown] lang="en"
 # **◇ Open lab: what is a prompt worth? (60 min)** One model, one set of pictures with a single object, to be classified by shape. Compare four kinds of prompts: the bare word, one caption,
-# an ensemble of 144, and sentences of another form. How far apart are the scores? Does any class get worse? Write down a prediction first; use models of at least
+# an ensemble of 144 (2 sizes × 8 colours × 9 places), and sentences of a form that training never showed. How far apart are the scores? Does any class get worse? Write down a prediction first; use models of at least
 # three seeds.
 #
 # | | weak | sound | excellent |
@@ -865,15 +1005,16 @@ on_photos = base.gallery("test", "test")
 photo_recall = recall_at_k(base.similarity(model, on_photos)).image_to_text
 photo_accuracy = ensemble.accuracy(*exams.one_object("test", "test"))
 print(f"Recall@1 of 1000:      on texture {recall.image_to_text:5.1f}   on photographs {photo_recall:5.1f}")
-print(f"zero-shot, 48 classes: on texture {accuracies['ensemble']:5.1f}   on photographs {photo_accuracy:5.1f}")
-assert photo_recall < recall.image_to_text - 10 and photo_recall > 15
+print(f"zero-shot, 48 classes: on texture {accuracies['summed']:5.1f}   on photographs {photo_accuracy:5.1f}")
+assert 40 < photo_recall < recall.image_to_text - 10
 
 # %% [markdown] lang="zh"
-# 都掉了：检索 ⟨数⟩，零样本 ⟨数⟩。训练得更久没有治好它，第 01 章的短训练掉得也差不多。那里还量过怎么补救，是训练时就让背景变化，而不是训练更久：
+# 都掉了：检索和零样本各掉二十几分，零样本掉得略多。不过比第 01 章的短训练（从九十一掉到五十几）好得多：数据多一倍、步数多三倍半，连没见过的背景也学会了忽略一些。
+# 第 01 章量过更对症的办法，步数不变，训练时就让背景变化：
 
 # %% [markdown] lang="en"
-# Both fall: retrieval ⟨numbers⟩, zero-shot ⟨numbers⟩. Longer training has not cured it; the short training of chapter 01 fell about as far. What helped there was a background that changes during training, not more
-# of it:
+# Both fall by more than twenty points, zero-shot a little further. That is far better than the short training of chapter 01, which fell from about 91 to the fifties: with twice the data and four and a half times the steps, backgrounds never seen are
+# partly ignored too. Chapter 01 measured a remedy that goes to the cause, at equal steps: let the background change during training:
 
 # %%
 print("Recall@1, seeds 0, 1, 2    texture              photographs B")
@@ -887,9 +1028,9 @@ for name, entry in (("texture only", recorded_01["clip"]), ("half on photographs
 #
 # 还有三处，这个世界会误导你：
 #
-# - 我们的负样本太容易也太干净：同一批次里几乎没有两句说的是同一件事。网上的图文里，重复和近似的到处都是。
+# - 我们的负样本太容易也太干净：192 句的批次里，重复的不过一两句。网上的图文里，重复和近似的到处都是。
 # - 我们的描述把物体说全了，所以提示词写成描述的样子就够好。网上的图片说明常常不提图里有什么，提示词怎么写要靠试。
-# - 我们的关系只有四种，对调一下就能造出全部难负样本。语言里的次序有千百种用处。
+# - 我们的关系只有四种，对调头两个物体，就造出了关系考题要的全部难负样本。语言里的次序有千百种用处。
 
 # %% [markdown] lang="en"
 # With the real CLIP it is just the other way round. What it is famous for is that a change of looks does **not** trouble it much: on sketches, paintings and toys its zero-shot accuracy falls far less than that of
@@ -898,9 +1039,9 @@ for name, entry in (("texture only", recorded_01["clip"]), ("half on photographs
 #
 # Three more ways in which this world misleads:
 #
-# - Our negatives are easy and clean: hardly ever do two sentences of a batch say the same. The web is full of repeated and nearly repeated captions.
+# - Our negatives are easy and clean: of 192 sentences in a batch, only one or two repeat another. The web is full of repeated and nearly repeated captions.
 # - Our captions name every object, so a prompt worded like a caption is good enough. Texts beside pictures on the web often do not say what is in them, and the wording has to be tried out.
-# - We have four relations, and one exchange makes all the hard negatives there are. Language uses order in a thousand ways.
+# - We have four relations, and exchanging two objects makes every hard negative that the exam on relations asks about. Language uses order in a thousand ways.
 
 # %% [markdown] lang="zh"
 # ## 6 真正的规模
@@ -908,12 +1049,14 @@ for name, entry in (("texture only", recorded_01["clip"]), ("half on photographs
 # | | 这一章 | CLIP（Radford 等，2021） | ALIGN（Jia 等，2021） |
 # |---|---|---|---|
 # | 图文对 | 7.2 万张图，每张八句 | 4 亿，挑选过 | 18 亿，几乎不清洗 |
-# | 图像塔 | 小 CNN，27 万个权重 | ViT-L/14，3 亿 | EfficientNet-L2，4.8 亿 |
+# | 图像塔 | 小 CNN，27 万个权重 | ViT-L/14@336px，3 亿 | EfficientNet-L2，4.8 亿 |
 # | 文本塔 | 两层，EOS 池化 | 十二层，EOS 池化 | BERT-Large，[CLS] |
 # | 零样本 | 48 类 | ImageNet 1000 类，76.2% | ImageNet 1000 类，76.4% |
-# | 提示词集成 | 18 句，多 ⟨分⟩ | 80 句，比单句多 3.5 分（第 3.1.4 节） | 同 CLIP |
-# | 谁在谁左边 | ⟨软件包里的小 CLIP⟩ | 约六成（ARO，瞎猜 50%） | |
-# | 加难负样本 | ⟨微调之后⟩ | 81%（NegCLIP，ARO） | |
+# | 提示词集成 | 18 句：平均几乎不多，求和多 20 分以上（软件包的模型） | 80 句，比单句多 3.5 分（第 3.1.4 节） | CLIP 的那些句子，多 2.9 分（第 5.2 节） |
+# | 关系换序，瞎猜 50% | 约五成，等于瞎猜 | 59%（ViT-B/32，ARO 的各种关系） | |
+# | 加难负样本 | 七成（从头训练） | 81%（NegCLIP，由 ViT-B/32 微调，同一考题） | |
+#
+# 🔧 里的那个毛病，大模型也有：ALIGN 训练时随机把图左右翻转，描述不跟着变（Jia 等，2021，第 5 节）。图里有什么，翻了也看得出；凡是说到左右的描述，就有一半成了假话。
 #
 # 真实的模型和这里是同一个类，只是配置不同。有网络时，下面三行就能把它拿来（`pip install 'vlmlearn[hub]'`，约 600 MB），本章的分类器和索引照样能用：
 #
@@ -929,12 +1072,15 @@ for name, entry in (("texture only", recorded_01["clip"]), ("half on photographs
 # | | this chapter | CLIP (Radford et al. 2021) | ALIGN (Jia et al. 2021) |
 # |---|---|---|---|
 # | pairs | 72 thousand pictures, eight captions each | 400 million, selected | 1.8 billion, hardly cleaned |
-# | image tower | small CNN, 0.27 million weights | ViT-L/14, 300 million | EfficientNet-L2, 480 million |
+# | image tower | small CNN, 0.27 million weights | ViT-L/14@336px, 300 million | EfficientNet-L2, 480 million |
 # | text tower | two blocks, EOS pooling | twelve blocks, EOS pooling | BERT-Large, [CLS] |
 # | zero-shot | 48 classes | ImageNet, 1,000 classes, 76.2% | ImageNet, 1,000 classes, 76.4% |
-# | prompt ensemble | 18 sentences, ⟨points⟩ gained | 80 sentences, 3.5 points over one (section 3.1.4) | as CLIP |
-# | who is left of whom | ⟨the CLIP of the package⟩ | about 60% (ARO, guessing 50%) | |
-# | with hard negatives | ⟨after tuning⟩ | 81% (NegCLIP, ARO) | |
+# | prompt ensemble | 18 sentences: hardly any gain averaged, more than 20 points summed (the package's model) | 80 sentences, 3.5 points over one (section 3.1.4) | CLIP's sentences, 2.9 points gained (section 5.2) |
+# | relation swaps, guessing 50% | about 50%, guessing | 59% (ViT-B/32, relations of all kinds in ARO) | |
+# | with hard negatives | 70% (from scratch) | 81% (NegCLIP, tuned from ViT-B/32, the same exam) | |
+#
+# What 🔧 asked you to mend is found at full scale too: in training, ALIGN mirrored pictures at random and left their captions alone (Jia et al. 2021, section 5). What a picture shows, its mirror image
+# shows as well; but of the captions that say left or right, half became false.
 #
 # The real model is the same class with another config. With a network, three lines fetch it (`pip install 'vlmlearn[hub]'`, about 600 MB), and this chapter's classifier and index work with it:
 #
@@ -959,22 +1105,23 @@ for name, entry in (("texture only", recorded_01["clip"]), ("half on photographs
 plots.bit_ledger("02")
 
 # %% [markdown] lang="zh"
-# ⟨带过去几比特，与 00a 相比⟩。比特和准确率不是一回事：报错了还很有把握，要倒扣。CLIP 的缩放是为“从 192 句里挑一句”学的，拿来当 48 选一的概率，未必合适；
+# 训练 1000 步的模型带过去 4.8 比特，专门训练的分类器是 5.2。没有学过这道题，却只少半个比特不到。比特和准确率不是一回事：报错了还很有把握，要倒扣。（它不知道哪 40 种出现过，所以是在 48 种里选。）
+# CLIP 的缩放是为“从 192 句里挑一句”学的，拿来当 48 选一的概率，未必合适；
 # 只在这里重新调一个缩放，准确率一点不变，比特却会变。
 
 # %% [markdown] lang="en"
-# ⟨bits carried, against 00a⟩. Bits are not accuracy: being wrong with confidence costs extra. CLIP's scale was learnt for choosing one of 192 sentences and need not suit a choice among 48; to tune that one number here
+# The model of 1,000 steps carries 4.8 bits, the classifier trained for it 5.2: never taught this task, it loses less than half a bit. (It does not know which 40 occur, and chooses among all 48.) Bits are not accuracy: being wrong with confidence costs extra. CLIP's scale was learnt for choosing one of 192 sentences and need not suit a choice among 48; to tune that one number here
 # would leave the accuracy as it is and change the bits.
 
 # %% [markdown] lang="zh"
 # ## 8 小结
 #
 # - 对齐的空间可以直接拿来分类和搜索：类别用句子说出来，图的向量存进索引。
-# - 提示词要像训练时的描述；多句平均，先归一化再平均。
+# - 提示词要像训练时的描述。同义的几句，先归一化再平均；互斥的几句，把概率相加。
 # - 文本塔取 EOS 处的向量，因为有因果掩码，只有它看得到整句话。
-# - 图和句子之间有间隙，训练之前就有；它几乎不妨碍检索。
+# - 图和句子之间的间隙，训练之前就有；在这里训练几乎消除了它，在真实的 CLIP 里它留了下来。事后消除它，这里的召回率上下不过几分。
 # - 塔的好坏要在同样的成本下比，而且只对这个规模成立。
-# - 模型学会的次序，正好是批次里的负样本要它学的；要更多，就造难负样本。
+# - 颜色归谁，训练久了自然学会；谁在谁的左边没有学会，加了难负样本才学会一部分。
 #
 # **大家说 / 其实是**
 #
@@ -984,18 +1131,18 @@ plots.bit_ledger("02")
 # | “余弦 0.3，匹配得很差” | 余弦只在同一个模型、同一个查询里比较才有意义 |
 # | “概率 0.9，所以图里有它” | softmax 假定名单上总有一个是对的 |
 # | “先平均再归一化，反正一样” | 长的向量会压倒短的 |
-# | “对齐了，图和句子就混在一起” | 它们分居两处，间隙不影响排名 |
-# | “CLIP 是词袋” | 要看负样本：颜色归谁它学得会，谁在左边要靠难负样本 |
+# | “图和句子总是分居两处” | 看温度，也看描述对不对；排名不大受影响，但图和句子混在一个名单里搜要当心 |
+# | “CLIP 是词袋” | 要看哪种次序、什么负样本：颜色归谁它学得会，谁在左边要靠难负样本，也只学会一部分 |
 
 # %% [markdown] lang="en"
 # ## 8 Summary
 #
 # - An aligned space classifies and searches as it is: classes are said in sentences, the vectors of pictures go into an index.
-# - A prompt should read like a caption of the training; average several, normalised first.
+# - A prompt should read like a caption of the training. Average synonyms, normalised first; of alternatives, sum the probabilities.
 # - The text is read at EOS, which alone sees the whole sentence under the causal mask.
-# - Between pictures and sentences there is a gap, from before training; it hardly disturbs retrieval.
+# - The gap between pictures and sentences is there before training; here training all but closes it, in real CLIPs it remains. Closing it afterwards moved Recall@1 by a few points at most, up or down.
 # - Compare towers at equal cost, and only for this scale.
-# - The model learns the order that the negatives of its batches ask for; for more, make hard negatives.
+# - Whose colour it is was learnt with time; who is left of whom was not, and with hard negatives only in part.
 #
 # **People say / it means**
 #
@@ -1005,14 +1152,14 @@ plots.bit_ledger("02")
 # | "a cosine of 0.3 is a bad match" | cosines compare within one model and one query only |
 # | "probability 0.9, so it is in the picture" | a softmax takes for granted that something on the list is right |
 # | "average, then normalise: it is the same" | long vectors outvote short ones |
-# | "aligned, so pictures and sentences mix" | they live apart, and the ranking does not mind |
-# | "CLIP is a bag of words" | it depends on the negatives: whose colour it learns, who is left of whom takes hard ones |
+# | "pictures and sentences always live apart" | it depends on the temperature and on how many captions are wrong; the ranking hardly minds, but take care with one list of both |
+# | "CLIP is a bag of words" | it depends on the order and the negatives: whose colour it is gets learnt; who is left of whom takes hard ones, and then only in part |
 
 # %% [markdown] lang="zh"
 # **五道小题**
 #
 # 1. 为什么文本塔取 EOS，而不取第一个词元？
-# 2. 144 句提示词的集成，分类时比一句慢多少？
+# 2. 18 句提示词取平均，分类时比一句慢多少？求和呢？
 # 3. 两座塔在同样的步数下比较，哪一座占便宜？
 # 4. 间隙的长度是 0.8，召回率 95。要不要先消除间隙？
 # 5. 难负样本为什么只加在“图选句子”的方向？
@@ -1020,9 +1167,9 @@ plots.bit_ledger("02")
 # <details><summary>答案</summary>
 #
 # 1. 有因果掩码，第一个词元只看得到自己；EOS 看得到整句话。
-# 2. 一样快。句子的向量事先算好、平均好，每个类别只剩一个向量。
+# 2. 取平均一样快：句子的向量事先算好、平均好，每个类别只剩一个。求和要比 18 倍的向量，不过图的向量还是只算一次，那才是大头。
 # 3. 每步算得多的那一座：同样的步数，它用了更多的时间。
-# 4. 不必。排名只看同一张图对各句的分数，整体平移几乎不改变次序。把图和句子混在一个名单里搜时才需要。
+# 4. 不必。排名只看同一张图对各句的分数，整体平移几乎不改变次序；这里事后消除它，召回率上下不过几分。把图和句子混在一个名单里搜是另一回事：间隙只有 0.16，也少了十几分。
 # 5. 反方向是“句子选图”，没有一张图配得上这句假话，所以没有正确答案可学。
 #
 # </details>
@@ -1031,7 +1178,7 @@ plots.bit_ledger("02")
 # **Five questions**
 #
 # 1. Why is the text read at EOS and not at its first token?
-# 2. How much slower does an ensemble of 144 prompts classify than a single one?
+# 2. How much slower do 18 averaged prompts classify than a single one? And 18 that are summed?
 # 3. Two towers are compared at equal steps. Which one is favoured?
 # 4. The gap has length 0.8, and Recall@1 is 95. Should the gap be closed first?
 # 5. Why do hard negatives enter only where a picture chooses a sentence?
@@ -1039,9 +1186,11 @@ plots.bit_ledger("02")
 # <details><summary>Answers</summary>
 #
 # 1. Under the causal mask the first token sees only itself; EOS sees the whole sentence.
-# 2. Not at all. The sentences' vectors are computed and averaged beforehand; one vector a class is left.
+# 2. Averaged, not at all: the sentences' vectors are computed and averaged beforehand, and one a class is left. Summed, there are 18 times as many to compare with; but the picture's own vector,
+#    which costs most, is still computed once.
 # 3. The one that computes more in a step: at equal steps it is given more time.
-# 4. No. A ranking compares one picture's scores with different sentences, and a shift of all of them hardly changes the order. It is needed when pictures and sentences are searched in one list.
+# 4. No. A ranking compares one picture's scores with different sentences, and a shift of all of them hardly changes the order: here closing it moved Recall@1 by a few points at most. One list of pictures and
+#    sentences is another matter: there more than ten points were lost even with a gap of 0.16.
 # 5. In the other direction a sentence chooses a picture; no picture belongs to a false sentence, so there is no right answer to learn.
 #
 # </details>

@@ -17,6 +17,7 @@ from vlmlearn.exercises.repair import Repair, Trial, run
 from vlmlearn.exercises.rerun import _trial, alike, own_session
 from vlmlearn.losses import clip_loss, siglip_loss
 from vlmlearn.messages import Message
+from vlmlearn.world import Tokenizer
 
 REPAIRS = [e for e in map(registry.find, registry.names()) if isinstance(e, Repair)]
 every_repair = pytest.mark.parametrize("repair", REPAIRS, ids=lambda repair: repair.name)
@@ -268,6 +269,17 @@ def contrast(model, images, ids):
     return clip_loss(*model(images, ids))
 
 
+def mirrored_with_words(model, images, ids):
+    """The ambitious repair: the words move with the picture."""
+    words = Tokenizer()
+    table = torch.arange(len(words))
+    left, right = (words.words.index(word) for word in ("left", "right"))
+    table[[left, right]] = table[[right, left]]
+    rows = torch.rand(len(images)) < 0.5
+    images[rows], ids[rows] = images[rows].flip(-1), table[ids[rows]]
+    return contrast(model, images, ids)
+
+
 def sigmoid(model, images, ids):
     return siglip_loss(*model(images, ids))
 
@@ -295,6 +307,7 @@ HONEST = {
         loop(causal, optimizer=adamw, size=128),
     ],
     "train_pairs": [loop(contrast, optimizer=adamw), loop(one_direction, optimizer=adamw)],
+    "train_places": [loop(contrast, optimizer=adamw), loop(mirrored_with_words, optimizer=adamw)],
     "train_siglip": [loop(sigmoid, optimizer=adamw), loop(yes_or_no, optimizer=adamw)],
 }
 

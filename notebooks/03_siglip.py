@@ -1019,12 +1019,312 @@ print(f"long pictures are {recorded['naflex']['native']['long_share'][0]:.0f}% o
 # %% [markdown] lang="zh"
 # ## 练习
 #
-# ⟨exercises⟩
+# 每道题都可以单独做：运行最上面的准备格子，再运行这道题的格子即可。写完后运行检查，它会告诉你错在哪里。
+#
+# **★ 先猜再跑（3 分钟）** 偏置写死在 −10，批量从 64 加到 262 144。训练之前余弦都是 0，损失各是多少？心算就够：一个“是”付 $-\ln\sigma(b)\approx 10$，
+# 每个“不是”付 $e^{-10}\approx 0.000045$。先猜批量为 64、1 024、32 768、262 144 时的四个数；再猜：偏置若换成 $-\ln(N-1)$，各是多少？
 
 # %% [markdown] lang="en"
 # ## Exercises
 #
-# ⟨exercises⟩
+# Each can be done on its own: run the setup cell at the top, then the cells of the exercise. Run the check when you are done, and it tells you
+# what is wrong.
+#
+# **★ Predict, then run (3 min)** The bias stays at −10 while the batch grows from 64 to 262,144. Before training all cosines are 0: what is the loss? Mental arithmetic will do: the one *yes* pays
+# $-\ln\sigma(b)\approx 10$, and every *no* $e^{-10}\approx 0.000045$. Guess four numbers, for batches of 64, 1,024, 32,768 and 262,144; then guess them for a bias of $-\ln(N-1)$.
+
+# %%
+import math
+
+import torch
+import torch.nn.functional as F
+
+
+def loss_of_zero_cosines(n, bias):
+    bias = torch.tensor(bias, dtype=torch.float64)
+    return (F.softplus(-bias) + (n - 1) * F.softplus(bias)).item()
+
+
+for n in (64, 1024, 32768, 262144):
+    fixed, fitting = loss_of_zero_cosines(n, -10.0), loss_of_zero_cosines(n, -math.log(n - 1))
+    print(f"N = {n:6d}   bias -10 {fixed:6.2f}   bias {-math.log(n - 1):6.2f} {fitting:6.2f}")
+
+# %% [markdown] lang="zh"
+# <details><summary>答案</summary>
+#
+# 批量小时，那一个“是”付的 10 几乎就是全部，批量大小看不出来。到了 32 768，“不是”们加起来才付 1.5；到了 262 144 就是 11.9，比“是”还多：
+# −10 已经压得不够低了。偏置跟着批量走，损失总是 $\ln N+1$ 左右。所以 −10 不是常数，它属于某个批量。
+#
+# </details>
+
+# %% [markdown] lang="en"
+# <details><summary>Answer</summary>
+#
+# In small batches the 10 of the one *yes* is nearly everything, and the size of the batch does not show. At 32,768 all *no*s together pay 1.5; at 262,144 they pay 11.9, more than the *yes*: −10 no longer
+# pushes down enough. With a bias that follows the batch the loss is always about $\ln N+1$. So −10 is no constant of nature, it belongs to a batch size.
+#
+# </details>
+
+# %% [markdown] lang="zh"
+# **★ 先猜再跑（2 分钟）** 一张图有四个图像块，后面补上四个**零向量**。查询对八个词元做 softmax 注意力，不用掩码。
+# 零向量里什么也没有，结果会变吗？变的是方向，还是长度？填充从 0 个加到 4 个、60 个，各猜一个结果的长度（原来是 1）。
+
+# %% [markdown] lang="en"
+# **★ Predict, then run (2 min)** A picture has four patches, and four vectors of **zeros** are put behind them. A query attends to all eight by softmax, without a mask. There is nothing in a zero vector: does the result change?
+# Its direction, or its length? Guess the length (it was 1) with 0, 4 and 60 vectors of padding.
+
+# %%
+import torch
+
+generator = torch.Generator().manual_seed(0)
+patches, probe = torch.randn(4, 16, generator=generator), torch.randn(16, generator=generator)
+alone = (patches @ probe / 4).softmax(0) @ patches
+for padding in (0, 4, 60):
+    tokens = torch.cat([patches, torch.zeros(padding, 16)])
+    pooled = (tokens @ probe / 4).softmax(0) @ tokens
+    cosine = torch.cosine_similarity(pooled, alone, dim=0)
+    print(f"padding {padding:2d}   length {(pooled.norm() / alone.norm()).item():.3f}   cosine with the right one {cosine.item():.3f}")
+
+# %% [markdown] lang="zh"
+# <details><summary>答案</summary>
+#
+# 方向不变，长度变了。零向量的分数是 0，$e^0=1$：每个填充都拿走一份注意力，换回来的却是 0。拿走多少，要看真图像块的分数有多高。
+# 如果下一步就归一化，似乎没有关系；可 MAP 头后面还有一个带残差的前馈网络，长度一变，方向也跟着变。而且真实的填充走过几层 Transformer 之后，早就不是 0 了。
+#
+# </details>
+
+# %% [markdown] lang="en"
+# <details><summary>Answer</summary>
+#
+# The direction stays and the length does not. A zero vector scores 0, and $e^0=1$: each takes a share of the attention and gives back 0. How much they take depends on how high the real patches score. Were the result normalised
+# next, it would seem not to matter; but in a MAP head a feed-forward network follows, added to the result, and with another length comes another direction. Besides, real padding is no longer 0 after a few blocks of a Transformer.
+#
+# </details>
+
+# %% [markdown] lang="zh"
+# **★★ sigmoid 损失（15 分钟）** `image` 和 `text` 是单位向量，形状都是 (N, dim)，第 i 行配第 i 行；`scale` 是已经取过指数的缩放，`bias` 是偏置，都是一个数的张量。
+# 对每一对算 $-\ln\sigma(\pm(s\cos + b))$，对角线取 +，其余取 −，求和，**除以 N**。缩放 100 时也不能溢出。返回一个数。
+
+# %% [markdown] lang="en"
+# **★★ The sigmoid loss (15 min)** `image` and `text` hold unit vectors, both of shape (N, dim), row i belongs to row i; `scale` (already exponentiated) and `bias` are tensors with a single number. Compute $-\ln\sigma(\pm(s\cos + b))$ for every pair,
+# with + on the diagonal and − elsewhere, sum, and **divide by N**. Nothing may overflow at a scale of 100. Return one number.
+
+# %% exercise="sigmoid_loss"
+import torch
+import torch.nn.functional as F
+
+
+def sigmoid_loss(image, text, scale, bias):
+    ### BEGIN SOLUTION
+    logits = scale * image @ text.T + bias
+    signs = 2 * torch.eye(len(image)) - 1  # +1 on the diagonal, −1 elsewhere
+    return -F.logsigmoid(signs * logits).sum() / len(image)
+    ### END SOLUTION
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("sigmoid_loss", sigmoid_loss)
+
+# %% [markdown] lang="zh"
+# **★★ 两个起点（10 分钟）** 模型学的是缩放的**对数**和偏置。给定批量 `n`（至少 2）和想要的缩放 `scale`，返回这两个数的起点，一个 float32 张量，形状 (2,)：
+# 先是缩放的对数，后是偏置。偏置要让余弦为 0 的一对恰好得到 1/n 的概率。先在纸上推出来，再写。
+
+# %% [markdown] lang="en"
+# **★★ Where two numbers start (10 min)** The model learns the **logarithm** of the scale, and the bias. Given the batch size `n` (at least 2) and the scale that you want, return what both start from, as one float32 tensor of shape (2,): first the logarithm of the
+# scale, then the bias. The bias has to give a pair with cosine 0 a probability of exactly 1/n. Derive it on paper first.
+
+# %% exercise="initial_values"
+import math
+
+import torch
+
+
+def initial_values(n, scale):
+    ### BEGIN SOLUTION
+    # σ(b) = 1/n  ⇔  odds e^b = (1/n) / (1 − 1/n) = 1 / (n − 1)
+    return torch.tensor([math.log(scale), -math.log(n - 1)])
+    ### END SOLUTION
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("initial_values", initial_values)
+
+# %% [markdown] lang="zh"
+# **★★★ 分块计算（20 分钟）** 与第一题同样的损失，每次只拿 `chunk` 张图与**全部**句子比，任何一步都不许做出比 chunk × N 更大的矩阵，标签也算。
+# `chunk` 可能除不尽 N，也可能比 N 大。检查看的是前向；反向时自动求导仍会把每一块留着，包里的 `siglip_loss(…, chunk_size=…)` 连这个也省了。
+
+# %% [markdown] lang="en"
+# **★★★ In chunks (20 min)** The loss of the first exercise, with only `chunk` pictures at a time against **all** sentences. No step may make a matrix larger than chunk × N, labels included. `chunk` need not divide N, and may exceed it. What is checked is the way forward; on the
+# way back, autograd still keeps every chunk, which `siglip_loss(…, chunk_size=…)` of the package avoids too.
+
+# %% exercise="chunked_loss"
+import torch
+import torch.nn.functional as F
+
+
+def chunked_loss(image, text, scale, bias, chunk):
+    ### BEGIN SOLUTION
+    total = 0
+    for start in range(0, len(image), chunk):
+        logits = scale * image[start : start + chunk] @ text.T + bias
+        signs = torch.full_like(logits, -1.0)
+        signs.diagonal(start).fill_(1.0)  # row k of the chunk is picture start + k
+        total = total - F.logsigmoid(signs * logits).sum()
+    return total / len(image)
+    ### END SOLUTION
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("chunked_loss", chunked_loss)
+
+# %% [markdown] lang="zh"
+# **★★★ 环里的一步（20 分钟）** `world` 个进程围成一圈，每次交换，人人把手里的句子传给编号大一号的进程（最后一个传给 0 号）。
+# `image` 是进程 `rank` 自己的图像特征，形状 (n, dim)；`chunks` 的形状是 (world, n, dim)，`chunks[k]` 是进程 k **开始时**的句子。
+# 交换了 `step` 次以后（0 到 world−1），`rank` 手里是哪一块？返回它在这一步对损失的贡献：所有进程、所有步加起来，要等于整批 world × n 对的 `sigmoid_loss`。
+
+# %% [markdown] lang="en"
+# **★★★ One step of the ring (20 min)** `world` processes stand in a ring. At each exchange everybody passes the sentences it holds to the process with the next higher number (the last one to number 0). `image` holds the features of the pictures of process `rank`, of shape (n, dim); `chunks` has
+# shape (world, n, dim), and `chunks[k]` are the sentences of process k **at the start**. Which ones does `rank` hold after `step` exchanges (0 to world−1)? Return its share of the loss at this step: added up over all processes and all steps, the shares have to
+# give the `sigmoid_loss` of the whole batch of world × n pairs.
+
+# %% exercise="ring_step"
+import torch
+import torch.nn.functional as F
+
+
+def ring_step(image, chunks, rank, step, scale, bias):
+    ### BEGIN SOLUTION
+    world, n, _ = chunks.shape
+    origin = (rank - step) % world  # what is here now set out from there
+    logits = scale * image @ chunks[origin].T + bias
+    signs = 2 * torch.eye(n) * (origin == rank) - 1  # only its own sentences belong to its pictures
+    return -F.logsigmoid(signs * logits).sum() / (world * n)
+    ### END SOLUTION
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("ring_step", ring_step)
+
+# %% [markdown] lang="zh"
+# **★★ MAP 头（15 分钟）** `probe` 是学来的查询，形状 (dim,)；`tokens` 是图像块，形状 (batch, patches, dim)；`real` 是布尔张量，形状 (batch, patches)，False 是填充，每张图至少有一个 True。
+# 返回 (batch, dim)：每张图的图像块按注意力加权求和，分数是与 `probe` 的点积除以 $\sqrt{\text{dim}}$，填充分不到注意力。（真的 MAP 头还有键、值的投影和多个头，这里都省了。）
+
+# %% [markdown] lang="en"
+# **★★ The MAP head (15 min)** `probe` is a learnt query of shape (dim,), `tokens` are patches of shape (batch, patches, dim), and `real` is boolean, of shape (batch, patches), False for padding; each picture has at least one True. Return (batch, dim): the patches of each picture, weighted
+# by attention and summed. Scores are dot products with `probe` over $\sqrt{\text{dim}}$, and padding gets none of it. (The real one also has projections of keys and values, and several heads; they are left out here.)
+
+# %% exercise="map_head"
+import math
+
+import torch
+
+
+def map_head(probe, tokens, real):
+    ### BEGIN SOLUTION
+    scores = tokens @ probe / len(probe) ** 0.5
+    weights = scores.masked_fill(~real, -math.inf).softmax(dim=1)
+    return (weights[..., None] * tokens).sum(dim=1)
+    ### END SOLUTION
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("map_head", map_head)
+
+# %% [markdown] lang="zh"
+# **★★ 不怕填充的平均（10 分钟）** `features` 的形状是 (batch, patches, dim)，`real` 同上。返回每张图**真**图像块的平均，形状 (batch, dim)。
+# 填充处可以是任何东西，连 NaN 和无穷也可以，一点也不能漏进结果和梯度；真图像块里的 NaN 则必须看得见。一张图没有真图像块时，报 `ValueError`。
+
+# %% [markdown] lang="en"
+# **★★ A mean that padding cannot spoil (10 min)** `features` has shape (batch, patches, dim), `real` is as before. Return the mean of the **real** patches of each picture, of shape (batch, dim). Padding may hold anything, NaN and infinity included, and none of it may leak into the result or the
+# gradient; a NaN in a real patch, however, has to show. Where a picture has no real patch, raise a `ValueError`.
+
+# %% exercise="padding_safe_mean"
+import torch
+
+
+def padding_safe_mean(features, real):
+    ### BEGIN SOLUTION
+    count = real.sum(dim=1, keepdim=True)
+    if not count.all():
+        raise ValueError("a picture has no real patch: drop it from the batch")
+    return torch.where(real[..., None], features, 0).sum(dim=1) / count
+    ### END SOLUTION
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("padding_safe_mean", padding_safe_mean)
+
+# %% [markdown] lang="zh"
+# **🔧 修好一次训练（15 分钟）** 有人照着公式写了一个训练小 SigLIP 的循环。损失从五十上下出发，很快降到 43.7，然后三百步都停在那里；换学习率、多训练几轮，还是 43.7。
+# 模型是对的，偏置从 $-\ln 63$ 出发，也是对的。找到毛病，改好。函数要返回每一步的损失（一个列表）；检查会训练一次，几秒钟，再在 64 对没见过的图和句子里量 R@1。
+
+# %% [markdown] lang="en"
+# **🔧 Repair a training run (15 min)** Somebody wrote a loop to train a small SigLIP, following the formula. Its loss starts at about fifty, soon falls to 43.7, and stays there for three hundred steps; with other learning rates and longer training it is still 43.7. The model is right,
+# and so is the bias, which starts at $-\ln 63$. Find the fault and mend it. Keep returning the loss of every step in a list; the check trains for a few seconds and then measures R@1 among 64 new pairs.
+
+# %% exercise="train_siglip"
+import torch
+import torch.nn.functional as F
+
+
+def train_siglip(model, images, ids, steps):
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    losses = []
+    for _ in range(steps):
+        batch = torch.randint(len(images), (64,))
+        image, text, scale, bias = model(images[batch], ids[batch])
+        logits = scale * image @ text.T + bias
+        ### BEGIN SOLUTION
+        labels = 2 * torch.eye(64) - 1
+        ### PLANTED
+        # labels = torch.eye(64)
+        ### END SOLUTION
+        loss = -F.logsigmoid(labels * logits).sum() / 64
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+# %%
+from vlmlearn.exercises import check
+
+check("train_siglip", train_siglip)
+
+# %% [markdown] lang="zh"
+# **◇ 开放实验：sigmoid 损失需要多大的批次（90 分钟）** 有人说 SigLIP 不用大批次，因为每一对只看自己。真的吗？在我们的世界里，比较批量 8、32、128、256，损失各用 sigmoid 和 softmax（`siglip_loss`、`clip_loss`）。
+# 先想清楚什么叫公平：步数相同，见过的样本数就不同；样本数相同，步数就不同。偏置从哪里出发？学习率要不要跟着变？先写下预测，再动手；每种至少三个随机种子。
+#
+# | | 不足 | 合格 | 优秀 |
+# |---|---|---|---|
+# | 预测 | 没有 | 说出哪条曲线更平 | 有数，并说出理由（一步里有多少负样本，其中几个是难的） |
+# | 公平 | 只改了批量 | 步数相同与样本数相同各做一次，偏置用 $-\ln(N-1)$ | 每个批量还各试过几个学习率，并说明花了多少算力 |
+# | 实验 | 一个随机种子 | 三个种子，同一份考卷 | 还量了打乱描述的对照，以及批次里一字不差的句子（假的负样本）占多少 |
+# | 结论 | 只报最好的那个数 | 说明差别是否超过种子之间的波动 | 说明是哪一样起了作用：负样本的个数、梯度的噪声，还是步数；并说出在几万对的批次上还能不能这样推断 |
+
+# %% [markdown] lang="en"
+# **◇ Open lab: which batch size does the sigmoid loss need? (90 min)** SigLIP can do with small batches, some say, since each pair is judged by itself. Can it? In our world, compare batches of 8, 32, 128 and 256, each with the sigmoid and the softmax (`siglip_loss`, `clip_loss`). First decide
+# what is fair: equal steps see different numbers of samples, equal samples take different numbers of steps. Where does the bias start? Should the learning rate follow? Write down a prediction first, and use at least three seeds.
+#
+# | | weak | sound | excellent |
+# |---|---|---|---|
+# | prediction | none | says which curve is flatter | numbers, with a reason: how many negatives a step has, and how many of them are hard |
+# | fairness | only the batch differs | equal steps and equal samples, one run each; the bias at $-\ln(N-1)$ | several learning rates for each batch size, with the compute spent |
+# | experiment | one seed | three seeds, the same exam | also shuffled captions as a control, and the share of word-for-word equal sentences (false negatives) in a batch |
+# | conclusion | the best number only | says whether the difference exceeds the spread of seeds | says what did it, the number of negatives, the noise of gradients or the number of steps, and whether that would carry over to batches of tens of thousands |
 
 # %% [markdown] lang="zh"
 # ## 7 玩具世界掩盖了什么

@@ -796,11 +796,11 @@ check("zero_shot", zero_shot)
 
 # %% [markdown] lang="zh"
 # **★★ 提示词集成（5 分钟）** `features` 的形状是 (classes, templates, dim)：每个类别有若干句提示词，每句一个没有归一化的向量。
-# 返回每个类别的一个单位向量，形状 (classes, dim)。每句话的一票要一样重。
+# 返回每个类别的一个单位向量，形状 (classes, dim)。每句话的一票要一样重。梯度要能传回 `features`。
 
 # %% [markdown] lang="en"
 # **★★ A prompt ensemble (5 min)** `features` has shape (classes, templates, dim): each class has several prompts, each with a raw vector. Return one unit vector
-# a class, of shape (classes, dim). Every prompt is to have an equal say.
+# a class, of shape (classes, dim). Every prompt is to have an equal say. A gradient must be able to reach `features`.
 
 # %% exercise="prompt_ensemble"
 import torch.nn.functional as F
@@ -820,11 +820,12 @@ check("prompt_ensemble", prompt_ensemble)
 
 # %% [markdown] lang="zh"
 # **★★ 取 EOS 处的向量（10 分钟）** `tokens` 是文本塔的输出，形状 (batch, length, dim)；`ids` 是词元的编号，形状 (batch, length)。
-# 返回每句**第一个** EOS 处的向量，形状 (batch, dim)。每句都有 EOS；它后面可以是任何编号，甚至还是 EOS。
+# 返回每句**第一个** EOS 处的向量，形状 (batch, dim)。每句都有 EOS；它后面可以是任何编号，甚至还是 EOS。梯度要能传回 `tokens`。
 
 # %% [markdown] lang="en"
 # **★★ Read the text at its EOS (10 min)** `tokens` is what the text tower returns, of shape (batch, length, dim); `ids` are the token ids, of shape (batch, length).
-# Return the vector at the **first** EOS of each text, of shape (batch, dim). Every text has one; behind it may stand any ids, EOS itself included.
+# Return the vector at the **first** EOS of each text, of shape (batch, dim). Every text has one; behind it may stand any ids, EOS itself included. A gradient must be able
+# to reach `tokens`.
 
 # %% exercise="eos_pooling"
 import torch
@@ -845,12 +846,13 @@ check("eos_pooling", eos_pooling)
 # %% [markdown] lang="zh"
 # **★★★ 文本塔的注意力（20 分钟）** `query` 和 `key` 的形状都是 (batch, length, dim)；`real` 是布尔张量，形状 (batch, length)，True 表示真词元，False 是填充（PAD）。
 # 返回注意力权重，形状 (batch, length, length)：点积除以 $\sqrt{\text{dim}}$；每个词元只看自己和之前的**真词元**。
-# PAD 可以在任何位置。排在所有真词元之前的 PAD 什么也看不到，它那一行全是 0。
+# PAD 可以在任何位置：它也看之前的真词元，但不看自己；排在所有真词元之前的 PAD 什么也看不到，它那一行全是 0。梯度要能传回 `query` 和 `key`。
 
 # %% [markdown] lang="en"
 # **★★★ Attention in a text tower (20 min)** `query` and `key` have shape (batch, length, dim); `real` is boolean, of shape (batch, length), True for a real token and False for
 # padding (PAD). Return the attention weights, of shape (batch, length, length), from dot products divided by $\sqrt{\text{dim}}$: a token looks at itself and at what came
-# before, and only at **real tokens** there. PAD may stand anywhere. In front of all real tokens it has nothing to look at, and its row is all 0.
+# before, and only at **real tokens** there. PAD may stand anywhere: it too looks at the real tokens before it, and not at itself. In front of all real tokens it has nothing to
+# look at, and its row is all 0. A gradient must be able to reach `query` and `key`.
 
 # %% exercise="text_attention"
 import torch
@@ -900,12 +902,12 @@ check("average_precision", average_precision)
 
 # %% [markdown] lang="zh"
 # **★★ 难负样本（10 分钟）** `ids` 是一句描述的编号，形状 (length,)，里面有两到四个物体。每个物体是四个词，第一个是冠词，编号为 `article`
-# （英文是 a，中文是“一个”）。返回把**头两个物体**对调以后的编号，其余一个也不动，`ids` 本身也不要改。中英文用的是同一个函数。
+# （英文是 a，中文是“一个”）；第一个物体前面可以有别的词。返回把**头两个物体**对调以后的编号，其余一个也不动，`ids` 本身也不要改。中英文用的是同一个函数。
 
 # %% [markdown] lang="en"
 # **★★ A hard negative (10 min)** `ids` are the token ids of one caption, of shape (length,), with two to four objects. An object has four words, the first of which is an article
-# with the id `article` (`a` in English). Return the ids with the **first two objects** exchanged and nothing else moved; leave `ids` itself as it is. One
-# function serves both languages.
+# with the id `article` (`a` in English); other words may stand before the first. Return the ids with the **first two objects** exchanged and nothing else moved;
+# leave `ids` itself as it is. One function serves both languages.
 
 # %% exercise="swap_objects"
 import torch

@@ -168,6 +168,9 @@ WRONG = {
             scale * unit(image) @ unit(classes).T / image.shape[1] ** 0.5
         ).softmax(1),
         "transposed": lambda image, classes, scale: (scale * unit(classes) @ unit(image).T).softmax(0),
+        "bound of 50": lambda image, classes, scale: (
+            min(scale, 50.0) * unit(image) @ unit(classes).T
+        ).softmax(1),
     },
     "prompt_ensemble": {
         "weighted": lambda features: unit(unit(features).cumsum(1).mean(1)),
@@ -200,6 +203,12 @@ WRONG = {
             .masked_fill(~(tril(real) & real[:, None]), -30.0)
             .softmax(-1)
         ),
+        "minus a hundred, then zeros": lambda query, key, real: (
+            (query @ key.mT / query.shape[-1] ** 0.5)
+            .masked_fill(~(tril(real) & real[:, None]), -100.0)
+            .softmax(-1)
+            * (tril(real) & real[:, None])
+        ),
     },
     "average_precision": {
         "last left out": precision_without_last,
@@ -210,10 +219,14 @@ WRONG = {
         ),
         "absolute": lambda scores, relevant: precision_by_tie_groups(scores.abs(), relevant),
         "always one": lambda scores, relevant: 1.0,
+        "rounded": lambda scores, relevant: precision_by_tie_groups((100 * scores).round(), relevant),
     },
     "swap_objects": {
         "order of relation": swap_in_relation_too,
         "rolled": lambda ids, article: ids.roll(1),
+        "article after BOS": lambda ids, article: (
+            swap_objects(ids, int(ids[1])) if (ids == ids[1]).sum() > 1 else ids.clone()
+        ),
         "sorted": lambda ids, article: ids.sort().values,
         "articles gone": lambda ids, article: torch.where(ids == article, 0, swap_objects(ids, article)),
         "without padding": lambda ids, article: swap_objects(ids, article)[: int((ids != 0).sum())],

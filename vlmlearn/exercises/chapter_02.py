@@ -89,6 +89,9 @@ def _pictures_and_classes(seed: int) -> Iterator[Case]:
     yield Case((image, others, 1.0), FLOAT32)
     large = Message("float32，缩放为 100。", "float32, scale 100.")
     yield Case((image, torch.cat([image, others]), 100.0), large)
+    alike = _uneven(generator, 1, 4) + 0.02 * _normal(generator, 3, 4)
+    over = Message("几个类别很像，缩放是 300。", "Classes that are much alike, scale 300.")
+    yield Case((_uneven(generator, 2, 4), alike, 300.0), over)
 
 
 def _sentences(seed: int) -> Iterator[Case]:
@@ -155,6 +158,8 @@ def _padded(seed: int) -> Iterator[Case]:
     large = Message("PAD 的分数比真词元高几百。", "PAD scores hundreds above real tokens.")
     offset = torch.where(real, 0.0, 40.0)[..., None]
     yield Case((query.abs() * 10, key.abs() * 3 + offset, real), large, gradient)
+    low = Message("所有的分数都在 −100 以下。", "All scores are below −100.")
+    yield Case((query.abs() + 1, key - 80, real), low, gradient)
 
 
 def _rankings(seed: int) -> Iterator[Case]:
@@ -182,16 +187,29 @@ def _rankings(seed: int) -> Iterator[Case]:
     yield Case((noisy(2, 2, 1, 1), marked(1, 0, 1, 0)), ties)
     yield Case((noisy(2, 2, 1, 1), marked(0, 1, 0, 1)), ties)
     yield Case(
+        (noisy(3, 2, 2, 2, 1), marked(0, 1, 0, 1, 1)),
+        Message("并列的里面有两个相关的。", "Two relevant ones are among the equals."),
+    )
+    yield Case(
+        (noisy(2, 5, 1, 4, 3) / 1000, marked(1, 0, 0, 1, 1)),
+        Message("分数彼此很近，但没有并列。", "Scores lie close together, but none are equal."),
+    )
+    yield Case(
         (noisy(0, 0, 0, 0, 0), marked(0, 1, 0, 0, 1)), Message("分数全都相同。", "All scores are equal.")
     )
 
 
 def _captions(seed: int) -> Iterator[Case]:
-    """Objects that differ in every word; two, three or four of them, in both languages."""
+    """Objects that differ in every word; two, three or four of them, also with words before the first."""
     generator, tokenizer = _generator(seed), Tokenizer()
     patterns = {
-        "en": ("{0} {r} {1}", "{0} {r} {1} and {2}", "{0} {r} {1}, {2} and {3}"),
-        "zh": ("{0}在{1}的{r}", "{0}在{1}的{r}，还有{2}", "{0}在{1}的{r}，还有{2}和{3}"),
+        "en": ("{0} {r} {1}", "{0} {r} {1} and {2}", "{0} {r} {1}, {2} and {3}", "there is {0} {r} {1}"),
+        "zh": (
+            "{0}在{1}的{r}",
+            "{0}在{1}的{r}，还有{2}",
+            "{0}在{1}的{r}，还有{2}和{3}",
+            "图中有{0}在{1}的{r}",
+        ),
     }
     articles = {"en": "a", "zh": "一个"}
     names = {
@@ -200,7 +218,7 @@ def _captions(seed: int) -> Iterator[Case]:
     }
     for language, form, relation in (
         *(("en", 0, 0), ("en", 0, 2), ("zh", 0, 1), ("en", 1, 3), ("zh", 1, 2)),
-        *(("en", 2, 1), ("zh", 2, 3)),
+        *(("en", 2, 1), ("zh", 2, 3), ("en", 3, 0), ("zh", 3, 1)),
     ):
         colors, shapes = (torch.randperm(n, generator=generator).tolist() for n in (len(COLORS), len(SHAPES)))
         size = int(torch.randint(2, (1,), generator=generator))
@@ -296,6 +314,12 @@ def _optimistic(scores: Tensor, relevant: Tensor) -> float:
     order = sorted(range(len(scores)), key=lambda i: (-float(scores[i]), not relevant[i]))
     hits = relevant[torch.tensor(order)]
     return float(_precisions(hits)[hits].mean())
+
+
+def _once_a_place(scores: Tensor, relevant: Tensor) -> float:
+    """Mean over the distinct scores of what is relevant."""
+    levels = scores[relevant].unique()
+    return float(torch.stack([relevant[scores >= level].double().mean() for level in levels]).mean())
 
 
 def _interpolated(scores: Tensor, relevant: Tensor) -> float:
@@ -480,6 +504,12 @@ ZERO_SHOT = Exercise(
             _naive_softmax,
             zh="缩放是 100 时，e¹⁰⁰ 在 float32 里溢出成无穷，一除就是 NaN。用现成的 softmax，它会先减去每行的最大值。",
             en="At scale 100 the number e¹⁰⁰ overflows in float32, and infinity over infinity is NaN. Use the softmax there is; it subtracts each row's maximum first.",
+        ),
+        Mistake(
+            "scale_clamped",
+            lambda image, classes, scale: _logits(image, classes, min(scale, 100.0)).softmax(-1),
+            zh="缩放超过 100 时被截住了。上限是训练时给参数加的；这里给了多少，就用多少。",
+            en="A scale above 100 was cut off. The bound is for the parameter in training; here the scale is used as it is given.",
         ),
     ),
     properties=(
@@ -963,6 +993,12 @@ AVERAGE_PRECISION = Exercise(
             en="Among equals the relevant ones come first: a model that gives everything one score would be perfect. Equals are to share the last of their places.",
         ),
         Mistake(
+            "once_a_place",
+            _once_a_place,
+            zh="每个名次只算了一次。并列的里面有几个相关的，那个名次的精确率就要算几次。",
+            en="Each place counts once. Where several of the equals are relevant, the precision at their place counts once for each of them.",
+        ),
+        Mistake(
             "reciprocal_rank",
             lambda scores, relevant: float(1 / (_ranked(scores, relevant).int().argmax() + 1)),
             zh="只看了第一个相关的（倒数排名）。后面的相关候选也要找得早，所以要对所有相关的求平均。",
@@ -1190,6 +1226,12 @@ SWAP_OBJECTS = Exercise(
             lambda ids, article: _exchanged(ids, 1, 6),
             zh="第二个物体的位置写死了。它在第几个词，要看语言和关系词（left of 是两个词，above 是一个）。用冠词来找。",
             en="The place of the second object is fixed. It depends on the language and the relation (two words in *left of*, one in *above*). Find it by its article.",
+        ),
+        Mistake(
+            "first_place_fixed",
+            lambda ids, article: _exchanged(ids, 1, _starts(ids, article)[1]),
+            zh="第一个物体的位置写死了，当成总在 BOS 之后。它前面可以有别的词（there is、“图中有”），也要用冠词来找。",
+            en="The place of the first object is fixed, as though it always came right after BOS. Words may stand before it (*there is*), so find it by its article too.",
         ),
     ),
     properties=(

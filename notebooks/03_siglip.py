@@ -296,18 +296,21 @@ for name, entry in recorded["start"].items():
     print(f"{name:7s} {bias:5.1f} {entry['first_loss']:12.1f} {entry['first_gradient']:16.1f}   {scores}     {ends}")
 
 # %% [markdown] lang="zh"
-# 从 0 出发，第一步的损失是 ⟨first_loss, zero⟩，梯度长 ⟨first_gradient, zero⟩，是论文起点（⟨first_gradient, paper⟩）的 ⟨倍数⟩ 倍；召回率 ⟨三种起点的比较⟩。
+# 从 0 出发，第一步的损失是 205.8，梯度长 3804，是论文起点（31.7）的 120 倍。召回率也差得多：从 0 出发 28 到 35，论文起点 51 到 54。
+# 意外的是中间那种：偏置正好是我们批次的先验，第一步的损失也最低，召回率却只有 41 到 47，不如“偏低”的 −10。三组种子互不重叠。
 #
 # 要看懂这几个数，先得知道我们的训练做了什么：
 #
 # - 比 1 长的梯度，先缩到 1 再用；AdamW 和 Muon 又对梯度的大小不敏感。所以几百倍的梯度，走不出几百倍的步子，丢掉的是头几步的**方向**：全花在“都答不是”上。
 # - AdamW 每一步最多把一个数移动一个学习率那么远（0.005，还要先升后降），120 步加起来只有 0.3 左右。看最后一列：**偏置几乎走不动**。
 #   从 0 出发，它到不了 −5，“不是”只能靠两座塔自己去说，把余弦压到负数。所以起点不只是起点，它差不多就是终点。
+# - 偏置不动，答“是”的门槛也就不动：$b=-5.25$、$s=10$ 时，余弦过 0.53 就算“是”；$b=-10$ 时要到 1，真的一对被拉得更紧。这也许就是 −10 在这里更好的原因，我们没有再去验证。
 #
-# 论文里的差别也不大（表 4，批次 8 千）：ImageNet 零样本 63.0，从 0 出发 61.7，没有偏置 62.0；缩放也从 1 出发时，才真正掉下去，只有 53.7。
+# 论文里的差别小得多（表 4，批次 8 千）：ImageNet 零样本 63.0，从 0 出发 61.7，没有偏置 62.0；缩放也从 1 出发时，才真正掉下去，只有 53.7。
 
 # %% [markdown] lang="en"
-# From 0, the first loss is ⟨first_loss, zero⟩ and its gradient ⟨first_gradient, zero⟩ long, ⟨factor⟩ times that of the paper's start (⟨first_gradient, paper⟩); Recall@1 ⟨comparison of the three starts⟩.
+# From 0, the first loss is 205.8 and its gradient 3,804 long, 120 times that of the paper's start (31.7). Recall@1 is far lower as well: 28 to 35 from 0, 51 to 54 from the paper's start. The surprise is the one between: with the very prior of our batch and the
+# lowest first loss, it reaches only 41 to 47, less than with a −10 that is "too low". The seeds of the three do not overlap.
 #
 # To read these numbers one has to know what our training does:
 #
@@ -315,8 +318,9 @@ for name, entry in recorded["start"].items():
 #   **direction** of the first steps, all spent on *no to everything*.
 # - AdamW moves a number by about one learning rate a step at most (0.005, rising and then falling), which comes to some 0.3 in 120 steps. Look at the last column: **the bias hardly gets anywhere**. From 0 it cannot
 #   reach −5, and saying *no* is left to the towers, which have to press the cosines below zero. So the start is not just a start, it is nearly the end.
+# - With the bias stays the threshold for *yes*: at $b=-5.25$ and $s=10$ a cosine of 0.53 will do, at $b=-10$ it takes 1, and true pairs are pulled closer together. That may be why −10 is better here; we have not tested it further.
 #
-# In the paper the difference is no larger (table 4, a batch of 8 thousand): ImageNet zero-shot 63.0, from 0 61.7, without a bias 62.0; only when the scale starts from 1 too does it really fall, to 53.7.
+# In the paper the difference is much smaller (table 4, a batch of 8 thousand): ImageNet zero-shot 63.0, from 0 61.7, without a bias 62.0; only when the scale starts from 1 too does it really fall, to 53.7.
 
 # %% [markdown] lang="zh"
 # ### 除以 N，还是 N²？
@@ -337,24 +341,26 @@ print("120 steps, divided by N ", recorded["start"]["paper"]["test_i2t"])
 print("120 steps, divided by N²", recorded["divided_by_n_squared"]["test_i2t"])
 
 # %% [markdown] lang="zh"
-# ⟨两行的比较⟩。先别急着下结论：AdamW 和 Muon 对损失的倍数不敏感，把损失除以 192，它们走的步子几乎一样；只有“梯度缩到 1”这一条，除以 $N^2$ 时就用不上了。
+# 除以 $N^2$ 低了几分，48 到 49 对 51 到 54，并没有坏到哪里去。先别急着下结论：AdamW 和 Muon 对损失的倍数不敏感，把损失除以 192，它们走的步子几乎一样；只有“梯度缩到 1”这一条，除以 $N^2$ 时就用不上了。
 # 若用普通的 SGD，步子正比于梯度，除以 $N^2$ 就等于学习率小了 192 倍，$N=32\,768$ 时小三万倍，而且每改一次批量就要重调一次。
 # 除以 $N$，则每张图的“是”始终算一份，不论它有多少对手。
 
 # %% [markdown] lang="en"
-# ⟨comparison of the two lines⟩. Do not conclude too much from it: AdamW and Muon hardly care for a factor on the loss, so a loss divided by 192 makes them take nearly the same steps; only the shortening to length 1 no longer
+# Divided by $N^2$ it is a few points lower, 48 to 49 against 51 to 54, and no disaster. Do not conclude too much from it: AdamW and Muon hardly care for a factor on the loss, so a loss divided by 192 makes them take nearly the same steps; only the shortening to length 1 no longer
 # applies. With plain SGD, whose step is proportional to the gradient, dividing by $N^2$ is a learning rate 192 times smaller, at $N=32{,}768$ thirty thousand times, and to be tuned anew for every batch
 # size. Divided by $N$, each picture's *yes* always counts once, however many rivals it has.
 
 # %% [markdown] lang="zh"
 # ## 3 训练一个真正的 SigLIP
 #
-# 除了损失，一切都和第 01 章相同：同样的塔、同样的 36 000 个场景、同样的批次（192）、同样的 330 步。
+# 塔、36 000 个场景、批次（192）都和第 01 章相同，换的是损失。它学得慢一些，所以多走几步（380 步，那一章 330 步），矩阵的学习率从 0.03 调到 0.025（在验证集上挑的）。
+# 要公平地比，就得让 softmax 也按这个办法训练一遍：后面的表里有。
 
 # %% [markdown] lang="en"
 # ## 3 Train a real SigLIP
 #
-# Everything but the loss is as in chapter 01: the same towers, the same 36,000 scenes, the same batch of 192, the same 330 steps.
+# The towers, the 36,000 scenes and the batch of 192 are those of chapter 01; the loss is another. It learns a little more slowly, so it gets some more steps (380, there 330), and 0.025 for 0.03 as the learning rate of
+# matrices, chosen on the validation split. A fair comparison trains the softmax in this way as well: the table below does.
 
 
 # %%
@@ -386,27 +392,27 @@ with plots.figure() as (_, [axes]):
 assert history.last() < 1.5
 
 # %% [markdown] lang="zh"
-# 起点高于瞎猜，正是 −10 偏低的那一段。先猜：与第 01 章的 CLIP 相比，谁高？三个种子的**记录结果**（`python -m vlmlearn.training.recipes 03`）：
+# 起点高于瞎猜，正是 −10 偏低的那一段。先猜：同样的训练，换成 CLIP 的损失，谁高？三个种子的**记录结果**（`python -m vlmlearn.training.recipes 03`）：
 
 # %% [markdown] lang="en"
-# It starts above guessing, which is the stretch where −10 is too low. Guess first: which is higher, this or the CLIP of chapter 01? The **recorded results** of three seeds (`python -m vlmlearn.training.recipes 03`):
+# It starts above guessing, which is the stretch where −10 is too low. Guess first: the same training with CLIP's loss, which is higher? The **recorded results** of three seeds (`python -m vlmlearn.training.recipes 03`):
 
 # %%
-print("330 steps, seeds 0, 1, 2    Recall@1 of 1000      never-seen pairs      scale")
-for name, entry in (("CLIP, softmax", recorded_01["clip"]), ("SigLIP, sigmoid", recorded["siglip"])):
+print("380 steps, seeds 0, 1, 2    Recall@1 of 1000      never-seen pairs      scale")
+for name, entry in (("CLIP, softmax", recorded["softmax"]), ("SigLIP, sigmoid", recorded["siglip"])):
     columns = ("  ".join(f"{x:4.1f}" for x in entry[key]) for key in ("test_i2t", "compositional_i2t", "scale"))
     print(f"{name:24s}   ", "      ".join(columns))
 print("bias learnt by SigLIP       ", "  ".join(f"{x:.1f}" for x in recorded["siglip"]["bias"]))
 
 # %% [markdown] lang="zh"
-# ⟨SigLIP 与 CLIP 的差距，是否超过种子之间的差别⟩。缩放从 10 学到 ⟨scale⟩，偏置从 −10 学到 ⟨bias⟩。
-# 两者要放在一起看：logit 是 $s\cos+b$，余弦高于 $-b/s$，模型才答“是”。我们的模型里，这个门槛是 ⟨−bias/scale⟩。
+# 在这里，softmax 更好：92 到 94，sigmoid 86 到 88，种子之间没有重叠；没见过的搭配也一样。缩放从 10 学到 15，偏置从 −10 学到 −10.6，而 softmax 的缩放走到了 32。
+# 两者要放在一起看：logit 是 $s\cos+b$，余弦高于 $-b/s$，模型才答“是”。我们的模型里，这个门槛是 0.71。
 #
 # 具体的图。✓ 是选中了自己的句子；✗ 下面先是它选的，再是正确的：
 
 # %% [markdown] lang="en"
-# ⟨difference between SigLIP and CLIP, and whether it exceeds the spread of the seeds⟩. The scale went from 10 to ⟨scale⟩, the bias from −10 to ⟨bias⟩. The two belong together: the logit is $s\cos+b$, so the model answers *yes* where the
-# cosine is above $-b/s$. In ours, that threshold is ⟨−bias/scale⟩.
+# Here the softmax is better, 92 to 94 against 86 to 88, with no overlap of the seeds, and so on never-seen pairs. The scale of the sigmoid went from 10 to 15 and its bias from −10 to −10.6, while that of the softmax went as far as 32. Scale and bias belong together: the logit is $s\cos+b$, so the model answers *yes* where the
+# cosine is above $-b/s$. In ours, that threshold is 0.71.
 #
 # Cases: ✓ chose its own sentence; under ✗ stands the one it chose, then the right one:
 
@@ -465,7 +471,8 @@ for name, rows in recorded["batch_sizes"].items():
     print(f"{name:8s}", "   ".join(f"{n}: " + "  ".join(f"{x:4.1f}" for x in entry["test_i2t"]) for n, entry in rows.items()))
 
 # %% [markdown] lang="zh"
-# ⟨16、64、192 各自的差别，谁高，是否超过种子的差别⟩。论文的说法在这里 ⟨成立到什么程度⟩。
+# 三种批次都是 softmax 高：16 时 9 到 11 对 6 到 8，64 时 45 到 51 对 37 到 41，192 时 62 到 65 对 51 到 54，种子都不重叠。论文的说法在这里没有出现，方向正好相反，批次越大差得越多。
+# 训练久一些，192 的差距从 10 分缩到 6 分（第 3 节，380 步），仍然没有追上。论文的模型看了几十亿对；我们量到的只是**开头**，那时 sigmoid 的缩放和偏置几乎还没动。
 #
 # 读这张图要小心两点。步数相同，批次大的看的图也多，所以**同一条线**的左右不能比，只能比上下两条。
 # 而且 −10 是为大批次准备的：批次为 16 时，先验是 $-\ln 15=-2.7$，偏置又走不动，sigmoid 是带着一个不合适的偏置上场的。
@@ -473,7 +480,8 @@ for name, rows in recorded["batch_sizes"].items():
 # 记录可信吗？现场重跑一点（批次 16 的 sigmoid，种子 0）：
 
 # %% [markdown] lang="en"
-# ⟨difference at 16, 64 and 192, which is higher, whether it exceeds the spread of the seeds⟩. The claim of the paper holds here ⟨how far⟩.
+# The softmax is higher at all three: 9 to 11 against 6 to 8 at 16, 45 to 51 against 37 to 41 at 64, 62 to 65 against 51 to 54 at 192, and nowhere do the seeds overlap. The claim of the paper does not show here. The sign is the other way round, and the difference grows with the batch.
+# With longer training the difference at 192 shrinks from 10 points to 6 (section 3, 380 steps) and does not vanish. The paper's models have seen billions of pairs. We have measured the **beginning** only, in which the sigmoid's scale and bias have hardly moved.
 #
 # Read the figure with care. At equal steps a larger batch has seen more pictures, so do not compare left and right on **one** line, only one line with the other. And −10 is made for large batches: at 16 the
 # prior is $-\ln 15=-2.7$, and since the bias hardly moves, the sigmoid enters with one that does not fit.
@@ -506,11 +514,10 @@ for name, listed in (("own sentence listed", logits), ("own sentence removed", l
     best, softmax = listed.sigmoid().max(1).values, listed.softmax(1).max(1).values
     refused[name] = 100 * (best < 0.5).double().mean().item()
     print(f"{name:20s}  softmax, best {softmax.mean():.2f}   sigmoid, best {best.mean():.2f}, below one half for {refused[name]:.0f}% of the pictures")
-assert refused["own sentence removed"] > refused["own sentence listed"] + 20 and recall.image_to_text > 75
+assert refused["own sentence removed"] > 50 > 20 > refused["own sentence listed"] and recall.image_to_text > 75
 
 # %% [markdown] lang="zh"
-# 正确的句子不在了，softmax 照样给出 ⟨softmax best, removed⟩；sigmoid 从 ⟨sigmoid best, listed⟩ 降到 ⟨sigmoid best, removed⟩，对 ⟨百分比⟩ 的图说了“都不是”。
-# （没说的那些，一千句里多半有一句只差一个词。）
+# 正确的句子不在了，softmax 低了一些，可是低到多少才算“都不是”，它没有说法：一千句的概率加起来总是 1。sigmoid 有：0.5 以下就是“不是”，它对大半的图说了“都不是”（最后一列）。
 #
 # 那么，它说 0.7，是不是十次里有七次真的配？说多少就有多少，叫做**校准**（calibration）。拿没见过的图和句子来数：把答案按说的概率分成几档，看每一档里有多少是真的。
 #
@@ -518,8 +525,7 @@ assert refused["own sentence removed"] > refused["own sentence listed"] + 20 and
 # 就像有人拿着一张图、一句话来问你“配不配”。先猜：同一个 0.5，在两种问法里，各有多少是真的？
 
 # %% [markdown] lang="en"
-# With its sentence gone, the softmax still gives ⟨softmax best, removed⟩; the sigmoid falls from ⟨sigmoid best, listed⟩ to ⟨sigmoid best, removed⟩ and says *none of these* for ⟨percentage⟩ of the pictures. (For most of the others, one of the thousand
-# sentences differs by a single word.)
+# With its sentence gone the softmax gives less, but how little means *none of these* it cannot say: over the thousand its probabilities always sum to 1. For a sigmoid, below 0.5 is a *no*, and it says *none of these* for more than half of the pictures (last column).
 #
 # Now, when it says 0.7, do seven in ten really match? To be right as often as one says is called **calibration**. Count it on pictures and sentences never seen: sort the answers by the probability that was said, and see how many
 # of each group are true.
@@ -539,8 +545,8 @@ def reliability(said, match, rival):
 
 
 # %% tags=["live"]
-#| alt-zh: 可靠性图：横轴是模型说的概率，纵轴是真的比例。训练时的问法靠近对角线，真假各半时的线远在对角线之上，改过偏置的又回到附近
-#| alt-en: reliability diagram, probability said against share that is true; asked as in training the line is near the diagonal, with half of the pairs true it lies far above, with a corrected bias it is back near the diagonal
+#| alt-zh: 可靠性图：横轴是模型说的概率，纵轴是真的比例。训练时的问法绕着对角线，真假各半时的线远在对角线之上，改过偏置的又落到对角线之下
+#| alt-en: reliability diagram, probability said against share that is true; asked as in training the line winds about the diagonal, with half of the pairs true it lies far above, with another bias it falls below
 groups = torch.stack([logits[k : k + 192, k : k + 192] for k in range(0, 960, 192)])
 match = torch.eye(192, dtype=torch.bool).expand_as(groups)
 ways = {
@@ -559,20 +565,25 @@ print(f"what it says of true pairs, on average: {sure:.2f}")
 assert sure > 0.5
 
 # %% [markdown] lang="zh"
-# 照训练时的问法，⟨蓝线离对角线多远，偏自信还是偏谨慎⟩。真假各半时，它说 0.5 的那些，⟨几成⟩ 是真的：它太谨慎了。
+# 照训练时的问法，蓝线绕着对角线弯成 S 形：它说 0.7 的，将近九成是真的，太谨慎；它说 0.3 的，真的只有一成上下，太自信。真假各半时，说 0.35 左右的那些，九成以上是真的：它太谨慎了。
 #
 # 模型没有变，变的是**先验**。它学到的“0.5”，说的是 192 句里挑出来的一句；拿到真假各半的地方，同样的证据应当有把握得多。
-# 修正只是一个加法：几率多了 191 倍，logit 就加 $\ln 191=5.25$，也就是换一个偏置。第三条线 ⟨回到对角线了没有⟩。
+# 修正只是一个加法：几率多了 191 倍，logit 就加 $\ln 191=5.25$，也就是换一个偏置。可是第三条线没有回到对角线，它越了过去：现在说 0.5 的，真的只有一成上下。
 #
-# 所以 sigmoid 给出的是**某个先验之下**的概率。SigLIP 的先验是三万分之一。拿它的概率设 0.5 的门槛之前，先想想你的问题里，真的占多少。
+# 为什么？这个修正有一个前提：原来说的概率处处可信。蓝线的左端并不可信：它说 0.005 的，真的还要少得多。加上 5.25，正好把这一段抬到了中间。换偏置只换得了先验，原来不准的，还是不准；要准，得拿新问法的数据重新校准（Guo 等，2017）。
+#
+# 所以 sigmoid 给出的是**某个先验之下**的概率，还不一定准。SigLIP 的先验是三万分之一。拿它的概率设 0.5 的门槛之前，先想想你的问题里，真的占多少。
 
 # %% [markdown] lang="en"
-# Asked as in training, ⟨how far the blue line is from the diagonal, over-confident or over-cautious⟩. With half of the pairs true, of what it gives 0.5, ⟨share⟩ is true: it is far too cautious.
+# Asked as in training, the blue line winds about the diagonal like an S: of what it gives 0.7, nearly nine in ten are true, it is too cautious; of what it gives 0.3, about one in ten, it is too sure. With half of the pairs true, more than nine in ten are true of what it gives about 0.35: far too cautious.
 #
 # The model has not changed, the **prior** has. Its 0.5 was learnt for one sentence in 192; where half are true, the same evidence ought to be far more convincing. The repair is an addition: odds 191 times as high are
-# $\ln 191=5.25$ more on the logit, which is another bias. The third line ⟨is back on the diagonal or not⟩.
+# $\ln 191=5.25$ more on the logit, which is another bias. But the third line is not back on the diagonal, it has gone past it: now only about one in ten is true of what gets 0.5.
 #
-# So what a sigmoid gives is a probability **under some prior**. SigLIP's is one in thirty thousand. Before you put a threshold of 0.5 on it, ask how many of your questions have the answer yes.
+# Why? The repair takes for granted that what was said before could be trusted everywhere. The left end of the blue line cannot: of what it gives 0.005, far fewer are true. An addition of 5.25 lifts just that stretch into the middle. Another bias is another prior and no more; what was wrong before
+# stays wrong, and to be right one has to calibrate anew on data of the new kind (Guo et al. 2017).
+#
+# So what a sigmoid gives is a probability **under some prior**, and not always a good one. SigLIP's is one in thirty thousand. Before you put a threshold of 0.5 on it, ask how many of your questions have the answer yes.
 
 # %% [markdown] lang="zh"
 # ### “内存不再是问题”
@@ -704,12 +715,12 @@ print(f"loss by the ring {report.loss:.3f}, by one process alone {report.loss_al
 print("gradients equal to 1e-5:", report.gradient_error < 1e-5)
 
 # %% [markdown] lang="zh"
-# 整个训练也可以这样跑：`python -m vlmlearn.training.distributed --steps 330 --processes 2`。
+# 整个训练也可以这样跑：`python -m vlmlearn.training.distributed --steps 380 --processes 2`。
 #
 # 值多少？$N=32\,768$，64 个进程，每个 512 对：
 
 # %% [markdown] lang="en"
-# A whole training runs like this too: `python -m vlmlearn.training.distributed --steps 330 --processes 2`.
+# A whole training runs like this too: `python -m vlmlearn.training.distributed --steps 380 --processes 2`.
 #
 # What is it worth? With $N=32{,}768$ and 64 processes of 512 pairs:
 
@@ -759,7 +770,7 @@ said = {language: encode_texts(polyglot, encode(bilingual.translated(language)))
 for language, text in said.items():
     found = recall_at_k(image @ text.T)
     print(f"{language}: Recall@1 of 1000, image to text {found.image_to_text:.1f}, text to image {found.text_to_image:.1f}")
-    assert min(found) > 75
+    assert min(found) > 90
 
 # %% [markdown] lang="zh"
 # ### 没有人教过的翻译
@@ -775,18 +786,18 @@ for language, text in said.items():
 across = said["en"][:500] @ said["zh"][:500].T
 translation = recall_at_k(across)
 print(f"Recall@1 of 500: English to Chinese {translation.image_to_text:.1f}, Chinese to English {translation.text_to_image:.1f}")
-assert min(translation) > 90
+assert min(translation) > 95
 
 # %% [markdown] lang="zh"
-# ⟨两个方向的召回率⟩。看几个例子：图是给你看的，模型只读了那句英文。✓ 表示找到的中文正是译文，下面的英文是那句中文本来的意思：
+# 两个方向都超过九成五。看几个例子：图是给你看的，模型只读了那句英文。✓ 表示找到的中文正是译文，下面的英文是那句中文本来的意思：
 
 # %% [markdown] lang="en"
-# ⟨recall in both directions⟩. Some cases. The picture is for you; the model has read the English sentence only. ✓ means that the Chinese sentence it found is the translation; the English below is what that Chinese sentence says:
+# More than 95 in a hundred, in both directions. Some cases. The picture is for you; the model has read the English sentence only. ✓ means that the Chinese sentence it found is the translation; the English below is what that Chinese sentence says:
 
 # %% tags=["live"]
 right = across.argmax(1) == torch.arange(500)
 shown = right.nonzero()[:2, 0].tolist() + (~right).nonzero()[:1, 0].tolist()
-assert right.double().mean() > 0.9
+assert right.double().mean() > 0.95
 plots.retrieval_panel(gallery.images[:500], gallery.scenes[:500], across, shown)
 
 # %% [markdown] lang="zh"
@@ -804,15 +815,15 @@ print(f"of 500 meanings, said in both languages {int(both.sum())}, in one {int((
 # %% tags=["live"]
 new = 100 * right[neither].double().mean().item()
 print(f"English to Chinese, meanings said in neither language: {new:.1f}")
-assert new > 85
+assert new > 95
 
 # %% [markdown] lang="zh"
-# 没在任何一种语言里听过的，也有 ⟨数⟩。它不是背下了句子，是拼出了意思。
+# 在任何一种语言里都没听过的，也超过九成五。它不是背下了句子，是拼出了意思。
 #
 # 为什么可以？看余弦：
 
 # %% [markdown] lang="en"
-# Those heard in neither language reach ⟨number⟩. It has not learnt sentences by heart, it puts meanings together.
+# Those heard in neither language are above 95 as well. It has not learnt sentences by heart, it puts meanings together.
 #
 # Why does this work? Look at the cosines:
 
@@ -821,17 +832,17 @@ print("mean cosine         same meaning   another meaning")
 for name, (one, other) in {"picture – English": (image, said["en"]), "picture – Chinese": (image, said["zh"]), "English – Chinese": (said["en"], said["zh"])}.items():
     cosines = one @ other.T
     print(f"{name}        {cosines.diagonal().mean():6.2f} {cosines[~torch.eye(1000, dtype=torch.bool)].mean():15.2f}")
-assert min(translation) > 90
+assert min(translation) > 95
 
 # %% [markdown] lang="zh"
 # 英文句子要靠近它的图，中文句子也要靠近它的图。图是同一种图：两种语言都被拉到“一个红色大星形在左边”该在的地方，于是彼此就近了。
-# **图是支点**（image pivot；Gella 等，2017）。英中之间的余弦 ⟨比图文之间高还是低⟩：损失从没拿句子比句子，这个数完全是图带来的。
+# **图是支点**（image pivot；Gella 等，2017）。英中之间的余弦比图文之间还高得多：损失从没拿句子比句子，这个数完全是图带来的。
 #
 # 分类也一样：48 个类别，用英文说一遍，再用中文说一遍（各 18 句提示词，第 02 章）。
 
 # %% [markdown] lang="en"
 # An English sentence has to be near its picture, and so has a Chinese one. The pictures are of one kind: both languages are pulled to the place of *a large red star on the left*, and so towards each other. **The picture is the pivot** (image pivot; Gella et al.
-# 2017). The cosine between English and Chinese is ⟨higher or lower than between picture and sentence⟩: the loss never compares two sentences, so all of this number comes through the pictures.
+# 2017). The cosine between English and Chinese is far higher than between picture and sentence: the loss never compares two sentences, so all of this number comes through the pictures.
 #
 # Classification as well: 48 classes, said in English, then in Chinese (18 prompts each, as in chapter 02).
 
@@ -841,7 +852,7 @@ for language in ("en", "zh"):
     answers = bilingual.classifier(polyglot, "words", language)
     seen, never = (answers.accuracy(*bilingual.one_object(split)) for split in ("test", "compositional"))
     print(f"{language:22s} {seen:12.1f} {never:12.1f}")
-    assert seen > 35
+    assert seen > 80 and never > 50
 
 # %% [markdown] lang="zh"
 # ### 按词，还是按字？
@@ -866,16 +877,16 @@ for key, name in (("en_i2t", "Recall@1, English"), ("zh_i2t", "Recall@1, Chinese
         print(f"{name:24s}", *("   " + "  ".join(f"{x:5.1f}" for x in recorded["bilingual"][unit][key]) for unit in ("words", "characters")))
 
 # %% [markdown] lang="zh"
-# ⟨按词与按字的比较，是否超过种子的差别⟩。按字的句子更长，每一步也慢一些；“青”在“青色”里是什么意思，要靠注意力去拼。我们的世界词很少，按词占便宜；
+# 找图、翻译，两种读法分不出高下：差别都在种子之内。只有中文零样本，按词高一些（79 到 82 对 74 到 77）。按字的句子更长，同样的步数要多花近三成时间；“青”在“青色”里是什么意思，要靠注意力去拼。我们的世界词很少，按词占便宜；
 # 词多起来，字的好处才显出来：没见过的词，也能从字里猜出几分。
 #
-# 还要防一个误会：英文的成绩，是被中文拖累了，还是得了帮助？表里的英文和第 3 节的 SigLIP（⟨第 3 节记录的均值⟩）不能直接比：图少了一半，步数也不同。这一章没有量。
+# 还要防一个误会：英文的成绩，是被中文拖累了，还是得了帮助？表里的英文和第 3 节的 SigLIP（记录的均值 87.1）不能直接比：图少了一半，步数也不同。这一章没有量。
 
 # %% [markdown] lang="en"
-# ⟨words against characters, and whether the difference exceeds the spread of the seeds⟩. By characters the sentences are longer and each step is slower; what a character means inside a word is left to attention. Our world has few words, which favours reading by words; with
+# In finding pictures and in translating, the two cannot be told apart: the differences are inside the spread of the seeds. Only zero-shot in Chinese is better by words (79 to 82 against 74 to 77). By characters the sentences are longer and the same steps take nearly thirty per cent more time; what a character means inside a word is left to attention. Our world has few words, which favours reading by words; with
 # many, characters pay: a word never seen can be half guessed from them.
 #
-# One misunderstanding to avoid: does Chinese drag English down, or help it? The English row cannot be compared with the SigLIP of section 3 (⟨mean recorded for section 3⟩): half the pictures, and other steps. This chapter has not
+# One misunderstanding to avoid: does Chinese drag English down, or help it? The English row cannot be compared with the SigLIP of section 3 (recorded mean 87.1): half the pictures, and other steps. This chapter has not
 # measured it.
 
 # %% [markdown] lang="zh"
@@ -953,15 +964,15 @@ objects = torch.from_numpy(render(gallery.scenes[:200]).instances > 0)
 covered = rearrange(objects, "b (row y) (column x) -> b (row column) (y x)", y=8, x=8).any(2)
 on_objects, share = (looks.mean(1) * covered).sum(1).mean().item(), covered.double().mean().item()
 print(f"of the attention, {100 * on_objects:.0f}% is on cells with an object; such cells are {100 * share:.0f}% of the picture")
-assert on_objects > share + 0.05 and recall.image_to_text > 75
+assert on_objects > max(0.5, share + 0.15) and recall.image_to_text > 75
 
 # %% [markdown] lang="zh"
-# ⟨注意力落在物体上的比例，与这些格子所占的比例⟩。别把注意力当成理由：它只说从哪里取了东西，没说取了什么。
+# 注意力大半落在有物体的格子上，而这样的格子只占图的四分之一左右。别把注意力当成理由：它只说从哪里取了东西，没说取了什么。
 #
 # **掩码**：填充的地方，Transformer 的每一层和 MAP 头都不许看。少了最后这一处会怎样？探针会去看填充：
 
 # %% [markdown] lang="en"
-# ⟨share of the attention on objects, against the share of such cells⟩. Do not take attention for a reason: it says from where something was taken, not what.
+# Most of the attention is on cells with an object, which are about a quarter of the picture. Do not take attention for a reason: it says from where something was taken, not what.
 #
 # **The mask:** neither the blocks of the Transformer nor the MAP head may look at padding. What if the last of them forgets? The probe looks at padding:
 
@@ -1005,13 +1016,15 @@ for way, entry in recorded["naflex"].items():
 print(f"long pictures are {recorded['naflex']['native']['long_share'][0]:.0f}% of all")
 
 # %% [markdown] lang="zh"
-# ⟨原形与压方的比较，全部与长条形⟩。压成方块的每张图用了 64 块，原形平均只有 ⟨patches native⟩ 块，算得少，⟨反而更好还是略差⟩。
+# 保持原形更好：全部图上 38 到 47，压方 33 到 35，种子没有重叠。可是长条形的图并没有如预料的那样占便宜：29 到 40 对 29 到 32，最差的一个种子不比压方好。
+# 压成方块的每张图用了 64 块，原形平均只有 36 块，要算的更少，反而更好。
 #
 # 这个比较里混着两件事：压方既改变了长宽比，也改变了**大小**，一个小物体单独裁出来，放大以后就成了“大”的。描述里恰好要说大和小。
 # 所以这里量到的是“保持原形”的全部好处，不单是形状的。
 
 # %% [markdown] lang="en"
-# ⟨own shape against squashed, on all and on long pictures⟩. Squashed, each picture takes 64 patches; in its own shape ⟨patches native⟩ on average, which is less to compute, and ⟨better all the same, or a little worse⟩.
+# To keep the shape is better: 38 to 47 on all pictures, against 33 to 35 squashed, with no overlap of the seeds. But long pictures do not gain most, as one would expect: 29 to 40 against 29 to 32, and the worst seed is no better than squashed. Squashed, each picture takes
+# 64 patches; in its own shape 36 on average, which is less to compute, and better all the same.
 #
 # Two things are mixed in this comparison. Squashing changes the ratio of the sides, and also the **size**: small objects in a tight crop are magnified until they are large, and our captions happen to say *large* and *small*. So what is measured is all that keeping
 # the picture as it is does for it, not the shape alone.
@@ -1368,10 +1381,10 @@ print(f"perfect features, three to a sentence {best.item():.3f}   guessing at N 
 photo_recall = recall_at_k(base.similarity(model, base.gallery("test", "test"))).image_to_text
 print(f"SigLIP: Recall@1 of 1000 on texture {recall.image_to_text:.1f}, on photographs {photo_recall:.1f}")
 print("CLIP, recorded, on texture", recorded_01["clip"]["test_i2t"], "on photographs", recorded_01["clip"]["test_photos_i2t"])
-assert photo_recall < recall.image_to_text - 10
+assert photo_recall < recall.image_to_text - 15
 
 # %% [markdown] lang="zh"
-# ⟨掉了多少，与 CLIP 相比⟩。损失只决定怎样计分；背景该不该理会，是数据教的。
+# 同样掉下一大截，落在 CLIP 三个种子的那一带：换损失没有让它更稳健。损失只决定怎样计分；背景该不该理会，是数据教的。
 #
 # 还有几处，这个世界会误导你：
 #
@@ -1382,7 +1395,7 @@ assert photo_recall < recall.image_to_text - 10
 # - 图是支点，要两种语言的人看着**同样的世界**才行。在这里，这一点是我们安排好的。
 
 # %% [markdown] lang="en"
-# ⟨how far it falls, compared with CLIP⟩. A loss decides only how answers are scored; what to do about backgrounds is taught by the data.
+# It falls as far, to where the three seeds of CLIP are: another loss has not made it more robust. A loss decides only how answers are scored; what to do about backgrounds is taught by the data.
 #
 # More ways in which this world misleads:
 #
@@ -1405,8 +1418,8 @@ assert photo_recall < recall.image_to_text - 10
 # | 文本 | 因果，取 EOS，至多 32 个词元 | 双向，64 个词元，3.2 万词 | 64 个词元，25.6 万词（Gemma） |
 # | 别的任务 | 无 | 无 | 写描述、定位；后两成训练再加自蒸馏和掩码预测 |
 # | 机器 | 两个 CPU 核，一分钟 | 32 块 TPU-v4 两天，可到 72.1%（B/16，批次较小） | 至多 2048 块 TPU-v5e |
-# | 零样本 | 48 类，⟨中英准确率⟩ | ImageNet 76.2%（B/16，224）… 83.2%（So400m，384） | 78.2%（B/16，224）… 85.0%（g/16，384） |
-# | 36 种语言，以句搜图 | 两种，⟨zh_t2i⟩ | 22.4（只学英文，B/16）；mSigLIP 34.9（B，300 亿对） | 40.3（B/16，224） |
+# | 零样本 | 48 类，中英文都是 94.0% | ImageNet 76.2%（B/16，224）… 83.2%（So400m，384） | 78.2%（B/16，224）… 85.0%（g/16，384） |
+# | 36 种语言，以句搜图 | 两种，中文 95.2（千里挑一） | 22.4（只学英文，B/16）；mSigLIP 34.9（B，300 亿对） | 40.3（B/16，224） |
 #
 # 最后一行是 Recall@1（XM3600）；22.4 和 40.3 引自 SigLIP 2 的表 1。论文里损失公式的 $b$ 印在括号里面、符号相反，算法 1 和公开的代码才与本章一致。
 #
@@ -1433,8 +1446,8 @@ assert photo_recall < recall.image_to_text - 10
 # | text | causal, read at EOS, 32 tokens at most | both ways, 64 tokens, 32 thousand words | 64 tokens, 256 thousand words (Gemma) |
 # | other tasks | none | none | captions, locations; self-distillation and masked prediction in the last fifth |
 # | machine | two CPU cores, a minute | 32 TPU-v4 for two days reach 72.1% (B/16, a smaller batch) | up to 2,048 TPU-v5e |
-# | zero-shot | 48 classes, ⟨accuracy in both languages⟩ | ImageNet 76.2% (B/16, 224) … 83.2% (So400m, 384) | 78.2% (B/16, 224) … 85.0% (g/16, 384) |
-# | 36 languages, text to image | two, ⟨zh_t2i⟩ | 22.4 (English only, B/16); mSigLIP 34.9 (B, 30 billion seen) | 40.3 (B/16, 224) |
+# | zero-shot | 48 classes, 94.0% in either language | ImageNet 76.2% (B/16, 224) … 83.2% (So400m, 384) | 78.2% (B/16, 224) … 85.0% (g/16, 384) |
+# | 36 languages, text to image | two, Chinese 95.2 (one of a thousand) | 22.4 (English only, B/16); mSigLIP 34.9 (B, 30 billion seen) | 40.3 (B/16, 224) |
 #
 # The last row is Recall@1 on XM3600; 22.4 and 40.3 are from table 1 of SigLIP 2. In the formula that the paper prints for the loss, $b$ stands inside the bracket with the opposite sign; its algorithm 1 and the published code agree with this chapter.
 #
@@ -1462,11 +1475,11 @@ assert photo_recall < recall.image_to_text - 10
 plots.bit_ledger("03")
 
 # %% [markdown] lang="zh"
-# ⟨带过去几比特，与第 01 章相比⟩。这一行要小心读：比特是用 softmax 在一千句里算的，而这个模型训练时从没用过 softmax；它的缩放是为“是或不是”学的。
+# 带过去 8.9 到 9.1 比特，第 01 章的 CLIP 是 9.4 到 9.5，上限 9.97。这一行要小心读：比特是用 softmax 在一千句里算的，而这个模型训练时从没用过 softmax；它的缩放是为“是或不是”学的。
 # 偏置在这里不起作用：给一行都加上同一个数，softmax 不变。
 
 # %% [markdown] lang="en"
-# ⟨bits carried, compared with chapter 01⟩. Read this row with care: the bits are computed with a softmax over a thousand sentences, and in training this model never met a softmax; its scale was learnt for *yes or no*. The bias plays no part here: one number
+# It carries 8.9 to 9.1 bits, the CLIP of chapter 01 9.4 to 9.5, of 9.97 at most. Read this row with care: the bits are computed with a softmax over a thousand sentences, and in training this model never met a softmax; its scale was learnt for *yes or no*. The bias plays no part here: one number
 # added to a whole row leaves a softmax as it is.
 
 # %% [markdown] lang="zh"
@@ -1475,7 +1488,7 @@ plots.bit_ledger("03")
 # - sigmoid 损失是 $N^2$ 道判断题，每一格只看自己；CLIP 是 $2N$ 道单选题，每一格都和整行整列绑在一起。
 # - 用 `logsigmoid`，不要先 sigmoid 再取对数；标签是 ±1；除以 $N$，不是 $N^2$。
 # - 偏置要从“几乎全都不是”出发：先验是 $-\ln(N-1)$，瞎猜的损失约为 $\ln N+1$。
-# - 它给出的是某个先验之下的概率；先验变了，改偏置就行。
+# - 它给出的是某个先验之下的概率；先验变了，偏置要跟着变，原来不准的地方还要重新校准。
 # - 分块只要一遍，环形交换不必收齐，值和梯度都与整张矩阵相同。
 # - 每张图只有一种语言的描述，两种语言也会在同一个空间里相遇：图是支点。
 #
@@ -1483,7 +1496,8 @@ plots.bit_ledger("03")
 #
 # | 大家说 | 其实是 |
 # |---|---|
-# | “sigmoid 是概率，所以校准好了” | 它的先验是训练时的批次；换个问法，先改偏置 |
+# | “sigmoid 是概率，所以校准好了” | 它的先验是训练时的批次，而且在那里也不全准；换个问法，要重新校准 |
+# | “批次小，就该用 sigmoid” | 在几十亿对上或许如此；这里训练短、批次不到两百，三种批次都是 softmax 高 |
 # | “不用 softmax，批量大小就无所谓了” | 负样本还是来自批次，先验也随 $N$ 变 |
 # | “损失取平均，当然除以 $N^2$” | 那样批次越大，每张图的“是”越不值钱；用 SGD 时学习率也要跟着变 |
 # | “标签是 0 和 1” | 在 $\log\sigma(z\cdot\text{logit})$ 里是 ±1；写成 0，“不是”就没有梯度 |
@@ -1496,7 +1510,7 @@ plots.bit_ledger("03")
 # - The sigmoid loss is $N^2$ true-or-false questions, and each cell looks only at itself; CLIP's is $2N$ multiple-choice questions, and each cell is tied to its row and its column.
 # - Use `logsigmoid`, not a logarithm after a sigmoid; labels are ±1; divide by $N$, not by $N^2$.
 # - Start the bias where nearly every answer is *no*: the prior is $-\ln(N-1)$, and guessing costs about $\ln N+1$.
-# - It gives probabilities under a prior; where the prior is another, change the bias.
+# - It gives probabilities under a prior; where the prior is another, the bias has to change, and what was badly calibrated has to be calibrated anew.
 # - Chunks need one pass, a ring need not gather; value and gradient are those of the whole matrix.
 # - With captions in one language only beside each picture, two languages still meet in one space: the picture is the pivot.
 #
@@ -1504,7 +1518,8 @@ plots.bit_ledger("03")
 #
 # | people say | it means |
 # |---|---|
-# | "a sigmoid is a probability, so it is calibrated" | its prior is the training batch; ask in another way, and first change the bias |
+# | "a sigmoid is a probability, so it is calibrated" | its prior is the training batch, and even there it is not all right; ask in another way, and it has to be calibrated anew |
+# | "small batches call for a sigmoid" | perhaps with billions of pairs; here, with short training and batches below two hundred, the softmax is higher at all three sizes |
 # | "without a softmax the batch no longer matters" | negatives still come from the batch, and the prior depends on $N$ |
 # | "a mean divides by $N^2$, of course" | then a picture's *yes* counts the less, the larger the batch; with SGD the learning rate has to follow |
 # | "labels are 0 and 1" | in $\log\sigma(z\cdot\text{logit})$ they are ±1; with a 0, *no* has no gradient |
@@ -1516,7 +1531,7 @@ plots.bit_ledger("03")
 #
 # 1. $N=512$，什么都不懂的模型，sigmoid 损失最低大约是多少？这时偏置是多少？
 # 2. 从 $b=0$ 出发，第一步的梯度主要在教什么？
-# 3. 模型对一对图文说 0.5，它是在批次 192 里训练的。换到真假各半的问题上，大约该说多少？
+# 3. 一个校准好的模型在批次 192 里训练，它对一对图文说 0.5。换到真假各半的问题上，该说多少？
 # 4. 环形交换里，为什么只有第 0 步的块里有“是”？
 # 5. 两种语言没有共同的词元，也没有译文。什么把它们拉到一起？
 #
@@ -1535,7 +1550,7 @@ plots.bit_ledger("03")
 #
 # 1. At $N=512$, about what is the lowest sigmoid loss of a model that knows nothing, and with which bias?
 # 2. Starting from $b=0$, what does the first gradient mostly teach?
-# 3. A model trained on batches of 192 says 0.5 of a pair. What should it say where half of the pairs are true?
+# 3. A well calibrated model, trained on batches of 192, says 0.5 of a pair. What should it say where half of the pairs are true?
 # 4. In the ring exchange, why do only the blocks of step 0 hold a *yes*?
 # 5. Two languages share no tokens, and there are no translations. What pulls them together?
 #

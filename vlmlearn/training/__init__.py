@@ -5,7 +5,6 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "batch_norm": ["shared_batch_norm"],
         "batches": ["shuffled_batches"],
         "distributed": ["fit_together"],
         "loop": ["History", "TrainConfig", "fit"],

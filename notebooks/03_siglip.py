@@ -73,7 +73,7 @@ from vlmlearn import plots
 from vlmlearn.heads.retrieval import encode_images, encode_texts
 from vlmlearn.hub import load_shipped
 from vlmlearn.layers import MapHead, patch_list
-from vlmlearn.losses import clip_loss, siglip_loss
+from vlmlearn.losses import siglip_loss
 from vlmlearn.metrics import recall_at_k
 from vlmlearn.models import SigLIP2, SigLIP2Config
 from vlmlearn.training.recipes import bilingual, naflex
@@ -1569,7 +1569,7 @@ plots.bit_ledger("03")
 #
 # - Zhai 等，2023，[Sigmoid Loss for Language Image Pre-Training](https://arxiv.org/abs/2303.15343)（SigLIP；偏置见第 3.2、4.9 节，环形交换见第 3.3 节和图 1）
 # - Tschannen 等，2025，[SigLIP 2: Multilingual Vision-Language Encoders](https://arxiv.org/abs/2502.14786)（NaFlex 见第 2.4.2 节）
-# - Zhai 等，2022，[Scaling Vision Transformers](https://arxiv.org/abs/2106.04560)（MAP 头）
+# - Zhai 等，2022，[Scaling Vision Transformers](https://arxiv.org/abs/2106.04560)（提出 MAP 头）
 # - Dehghani 等，2023，[Patch n’ Pack: NaViT](https://arxiv.org/abs/2307.06304)（任何长宽比的图）
 # - Gella 等，2017，[Image Pivoting for Learning Multilingual Multimodal Representations](https://arxiv.org/abs/1707.07601)（图是支点）
 # - Guo 等，2017，[On Calibration of Modern Neural Networks](https://arxiv.org/abs/1706.04599)（可靠性图）

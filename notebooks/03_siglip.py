@@ -12,7 +12,7 @@
 # %% [markdown] lang="zh"
 # # 03 SigLIP：为什么不用 softmax？
 #
-# CLIP 的损失是单选题：一张图要在全批次的句子里挑一句，所以每个分数都和别的分数绑在一起。
+# CLIP 的损失是单选题：一张图要在全批次的句子里挑一句，所以每个分数都和同行、同列的分数绑在一起。
 # SigLIP（Zhai 等，2023）把它拆成判断题：这张图配这句话吗？是，或者不是。每一对自己回答，谁也不用等谁。
 #
 # 这一章，我们写出这个损失，看它为什么要从 −10 出发，训练一个真正的 SigLIP，再量一量：批次小的时候它更好吗？它给出的概率可信吗？
@@ -23,7 +23,7 @@
 # %% [markdown] lang="en"
 # # 03 SigLIP: why drop the softmax?
 #
-# CLIP's loss is a multiple-choice question: a picture picks one sentence out of the whole batch, so every score is tied to all the others. SigLIP (Zhai et al. 2023) asks
+# CLIP's loss is a multiple-choice question: a picture picks one sentence out of the whole batch, so every score is tied to all those of its row and column. SigLIP (Zhai et al. 2023) asks
 # true-or-false questions instead: does this picture belong with this sentence? Yes or no. Each pair answers by itself, and none waits for another.
 #
 # In this chapter we write that loss, see why it has to start from −10, train a real SigLIP, and then measure: is it better at small batches? Can its probabilities be trusted?
@@ -208,20 +208,20 @@ for x in (-5.0, -50.0, -120.0):
         print(f"x = {x:6.0f}   {name:10s} {result.item():8.3f}   gradient {slope.item():.3f}")
 
 # %% [markdown] lang="zh"
-# 缩放学到几十、再加上负的偏置，错得有把握的一对，logit 就会低于 −100：朴素写法的损失是无穷大，梯度是 `nan`。
+# 缩放若学到一百上下（CLIP 允许到 100），再加上负的偏置，错得有把握的一对，乘上 ±1 以后就会低于 −100：朴素写法的损失是无穷大，梯度是 `nan`。
 # 正确的写法不先算 sigmoid。由 $-\log\sigma(x)=\log(1+e^{-x})$，提出较大的一项：
 #
 # $$-\log\sigma(x) = \max(-x, 0) + \log\bigl(1+e^{-|x|}\bigr)$$
 #
-# 指数永远不大于 0，不会溢出；$x$ 很负时，结果就是 $-x$，梯度是 1。`F.logsigmoid` 和软件包都这样做。
+# 指数永远不大于 0，不会溢出；$x$ 很负时，结果就是 $-x$，斜率 −1（上表是没有负号的 $\log\sigma$，所以是 +1）。`F.logsigmoid` 和软件包都这样做。
 
 # %% [markdown] lang="en"
-# With a scale of some tens and a negative bias, a pair that is wrong with confidence has a logit below −100: the naive loss is infinite, its gradient `nan`. The right way never takes the
+# With a scale near a hundred, which CLIP allows, and a negative bias, a pair that is wrong with confidence is below −100 after its ±1: the naive loss is infinite, its gradient `nan`. The right way never takes the
 # sigmoid. In $-\log\sigma(x)=\log(1+e^{-x})$ the larger term is pulled out:
 #
 # $$-\log\sigma(x) = \max(-x, 0) + \log\bigl(1+e^{-|x|}\bigr)$$
 #
-# The exponent is never above 0, so nothing overflows; for very negative $x$ the result is $-x$ and the slope 1. `F.logsigmoid` does this, and so does the package.
+# The exponent is never above 0, so nothing overflows; for very negative $x$ the result is $-x$ with a slope of −1 (the table shows $\log\sigma$ without the minus, hence its +1). `F.logsigmoid` does this, and so does the package.
 
 # %% [markdown] lang="zh"
 # ### ★ 起点：偏置为什么是 −10？
@@ -301,7 +301,7 @@ for name, entry in recorded["start"].items():
 #
 # 要看懂这几个数，先得知道我们的训练做了什么：
 #
-# - 比 1 长的梯度，先缩到 1 再用；AdamW 和 Muon 又对梯度的大小不敏感。所以几百倍的梯度，走不出几百倍的步子，丢掉的是头几步的**方向**：全花在“都答不是”上。
+# - 比 1 长的梯度，先缩到 1 再用；AdamW 和 Muon 又对梯度的大小不敏感。所以一百多倍的梯度，走不出一百多倍的步子，丢掉的是头几步的**方向**：全花在“都答不是”上。
 # - AdamW 每一步最多把一个数移动一个学习率那么远（0.005，还要先升后降），120 步加起来只有 0.3 左右。看最后一列：**偏置几乎走不动**。
 #   从 0 出发，它到不了 −5，“不是”只能靠两座塔自己去说，把余弦压到负数。所以起点不只是起点，它差不多就是终点。
 # - 偏置不动，答“是”的门槛也就不动：$b=-5.25$、$s=10$ 时，余弦过 0.53 就算“是”；$b=-10$ 时要到 1，真的一对被拉得更紧。这也许就是 −10 在这里更好的原因，我们没有再去验证。
@@ -314,7 +314,7 @@ for name, entry in recorded["start"].items():
 #
 # To read these numbers one has to know what our training does:
 #
-# - A gradient longer than 1 is shortened to 1 before it is used, and AdamW and Muon hardly care how long it is. So a gradient hundreds of times as long is no step hundreds of times as long; what is lost is the
+# - A gradient longer than 1 is shortened to 1 before it is used, and AdamW and Muon hardly care how long it is. So a gradient 120 times as long is no step 120 times as long; what is lost is the
 #   **direction** of the first steps, all spent on *no to everything*.
 # - AdamW moves a number by about one learning rate a step at most (0.005, rising and then falling), which comes to some 0.3 in 120 steps. Look at the last column: **the bias hardly gets anywhere**. From 0 it cannot
 #   reach −5, and saying *no* is left to the towers, which have to press the cosines below zero. So the start is not just a start, it is nearly the end.
@@ -379,10 +379,10 @@ print(f"Recall@1 of 1000: image to text {recall.image_to_text:.1f}, text to imag
 assert recall.image_to_text > 75, "the training went wrong"
 
 # %% [markdown] lang="zh"
-# 两个空闲的核上大约一分钟，千里挑一超过七成五。损失的曲线，虚线是瞎猜，$\ln 192+1$：
+# 两个空闲的核上一分多钟，千里挑一超过七成五。损失的曲线，虚线是瞎猜，$\ln 192+1$：
 
 # %% [markdown] lang="en"
-# About a minute on two idle cores, and better than three in four, one out of a thousand. The curve of the loss, with guessing, $\ln 192+1$, as a dashed line:
+# A little over a minute on two idle cores, and better than three in four, one out of a thousand. The curve of the loss, with guessing, $\ln 192+1$, as a dashed line:
 
 # %% tags=["live"]
 #| alt-zh: 训练损失从十左右、高于瞎猜的地方出发，很快降到虚线之下，接近零
@@ -423,10 +423,10 @@ assert len(hits) == 2 and recall.image_to_text > 75
 plots.retrieval_panel(gallery.images, gallery.scenes, similarity, hits + misses)
 
 # %% [markdown] lang="zh"
-# 错法和 CLIP 一样：物体和颜色多半对，谁在谁的哪一边就不行了。换一个损失，会让它懂得次序吗？用第 01 章的两种换序来问：
+# 错法和 CLIP 相近：颜色多半对，错的是位置、谁在谁的哪一边，有时是形状。换一个损失，会让它懂得次序吗？用第 01 章的两种换序来问：
 
 # %% [markdown] lang="en"
-# It errs as CLIP did: mostly the right objects and colours, and the wrong side. Does another loss teach it word order? Ask with the two swaps of chapter 01:
+# It errs much as CLIP did: colours are mostly right, wrong are places, who is on which side of whom, and sometimes a shape. Does another loss teach it word order? Ask with the two swaps of chapter 01:
 
 # %% tags=["live"]
 relation, binding = (base.swap_accuracy(model, kind) for kind in ("relation", "binding"))
@@ -434,15 +434,15 @@ print(f"who is left of whom: {relation:.1f}%   which object has which colour: {b
 assert relation < 70 < binding
 
 # %% [markdown] lang="zh"
-# 不会。次序学不学得到，取决于批次里有什么样的对手（第 02 章），与怎样给对手计分无关。
+# 没有，还是瞎猜。第 02 章说过，次序学不学得到，要看批次里有什么样的对手；这里换的只是给对手计分的办法。
 
 # %% [markdown] lang="en"
-# It does not. Whether order is learnt depends on which rivals the batch holds (chapter 02), not on how they are scored.
+# It does not; this is guessing. Chapter 02 found that order is learnt where the batch holds the right rivals; here only the way of scoring rivals has changed.
 
 # %% [markdown] lang="zh"
 # ## 4 大家这么说，我们来量
 #
-# 和前两章一样：图和表是三个随机种子的记录结果，每项只改一处，步数相同（120 步）。落在种子差异之内的差别，不要相信。
+# 批次大小的比较是记录结果：三个随机种子，每项只改一处，步数相同（120 步），落在种子差异之内的差别，不要相信。概率和校准在第 3 节的模型上现场量。
 #
 # ### “批次小的时候，sigmoid 更好”
 #
@@ -452,7 +452,7 @@ assert relation < 70 < binding
 # %% [markdown] lang="en"
 # ## 4 What people say, measured
 #
-# As in the two chapters before: figures and tables are recorded results of three seeds, each with one thing changed, at equal steps (120). Do not believe a difference that is inside the spread of the seeds.
+# The comparison of batch sizes is recorded: three seeds, one thing changed, at equal steps (120); do not believe a difference that is inside their spread. Probabilities and calibration are measured live on the model of section 3.
 #
 # ### "At small batches a sigmoid is better"
 #
@@ -471,20 +471,20 @@ for name, rows in recorded["batch_sizes"].items():
     print(f"{name:8s}", "   ".join(f"{n}: " + "  ".join(f"{x:4.1f}" for x in entry["test_i2t"]) for n, entry in rows.items()))
 
 # %% [markdown] lang="zh"
-# 三种批次都是 softmax 高：16 时 9 到 11 对 6 到 8，64 时 45 到 51 对 37 到 41，192 时 62 到 65 对 51 到 54，种子都不重叠。论文的说法在这里没有出现，方向正好相反，批次越大差得越多。
+# 64 时 45 到 51 对 37 到 41，192 时 62 到 65 对 51 到 54，都是 softmax 高，种子不重叠；16 时 9 到 11 对 6 到 8，最近的两个种子几乎碰上，算不上定论。论文的说法在这里没有出现：sigmoid 没有一处领先。
 # 训练久一些，192 的差距从 10 分缩到 6 分（第 3 节，380 步），仍然没有追上。论文的模型看了几十亿对；我们量到的只是**开头**，那时 sigmoid 的缩放和偏置几乎还没动。
 #
 # 读这张图要小心两点。步数相同，批次大的看的图也多，所以**同一条线**的左右不能比，只能比上下两条。
-# 而且 −10 是为大批次准备的：批次为 16 时，先验是 $-\ln 15=-2.7$，偏置又走不动，sigmoid 是带着一个不合适的偏置上场的。
+# 而且 −10 是为大批次准备的：批次为 16 时，先验是 $-\ln 15=-2.7$，偏置又走不动，sigmoid 一直带着一个不合先验的偏置。合了会不会更好，批次 16 没有量过；192 时反而更差（第 2 节）。
 #
 # 记录可信吗？现场重跑一点（批次 16 的 sigmoid，种子 0）：
 
 # %% [markdown] lang="en"
-# The softmax is higher at all three: 9 to 11 against 6 to 8 at 16, 45 to 51 against 37 to 41 at 64, 62 to 65 against 51 to 54 at 192, and nowhere do the seeds overlap. The claim of the paper does not show here. The sign is the other way round, and the difference grows with the batch.
+# The softmax is higher at 64 (45 to 51 against 37 to 41) and at 192 (62 to 65 against 51 to 54), with no overlap of the seeds; at 16 (9 to 11 against 6 to 8) the nearest two nearly touch, which settles nothing. The claim of the paper does not show here: nowhere is the sigmoid ahead.
 # With longer training the difference at 192 shrinks from 10 points to 6 (section 3, 380 steps) and does not vanish. The paper's models have seen billions of pairs. We have measured the **beginning** only, in which the sigmoid's scale and bias have hardly moved.
 #
 # Read the figure with care. At equal steps a larger batch has seen more pictures, so do not compare left and right on **one** line, only one line with the other. And −10 is made for large batches: at 16 the
-# prior is $-\ln 15=-2.7$, and since the bias hardly moves, the sigmoid enters with one that does not fit.
+# prior is $-\ln 15=-2.7$, and since the bias hardly moves, the sigmoid keeps one that is not the prior's. Whether that one would help at 16 was not measured; at 192 it was worse (section 2).
 #
 # Can you trust the record? One of its points again, live (sigmoid, batch 16, seed 0):
 
@@ -517,7 +517,7 @@ for name, listed in (("own sentence listed", logits), ("own sentence removed", l
 assert refused["own sentence removed"] > 50 > 20 > refused["own sentence listed"] and recall.image_to_text > 75
 
 # %% [markdown] lang="zh"
-# 正确的句子不在了，softmax 低了一些，可是低到多少才算“都不是”，它没有说法：一千句的概率加起来总是 1。sigmoid 有：0.5 以下就是“不是”，它对大半的图说了“都不是”（最后一列）。
+# 两种概率都由这个模型的 logit 算出。正确的句子不在了，两者的最大值都掉了一半左右。可是低到多少才算“都不是”，softmax 没有说法：名单上的概率加起来总是 1。sigmoid 有：0.5 以下就是“不是”，它对大半的图说了“都不是”（最后一列）。
 #
 # 那么，它说 0.7，是不是十次里有七次真的配？说多少就有多少，叫做**校准**（calibration）。拿没见过的图和句子来数：把答案按说的概率分成几档，看每一档里有多少是真的。
 #
@@ -525,7 +525,7 @@ assert refused["own sentence removed"] > 50 > 20 > refused["own sentence listed"
 # 就像有人拿着一张图、一句话来问你“配不配”。先猜：同一个 0.5，在两种问法里，各有多少是真的？
 
 # %% [markdown] lang="en"
-# With its sentence gone the softmax gives less, but how little means *none of these* it cannot say: over the thousand its probabilities always sum to 1. For a sigmoid, below 0.5 is a *no*, and it says *none of these* for more than half of the pictures (last column).
+# Both probabilities are made of this model's logits. With its sentence gone, the highest of either falls by about a half. But how little means *none of these* a softmax cannot say: over the list its probabilities always sum to 1. For a sigmoid, below 0.5 is a *no*, and it says *none of these* for more than half of the pictures (last column).
 #
 # Now, when it says 0.7, do seven in ten really match? To be right as often as one says is called **calibration**. Count it on pictures and sentences never seen: sort the answers by the probability that was said, and see how many
 # of each group are true.
@@ -568,9 +568,9 @@ assert sure > 0.5
 # 照训练时的问法，蓝线绕着对角线弯成 S 形：它说 0.7 的，将近九成是真的，太谨慎；它说 0.3 的，真的只有一成上下，太自信。真假各半时，说 0.35 左右的那些，九成以上是真的：它太谨慎了。
 #
 # 模型没有变，变的是**先验**。它学到的“0.5”，说的是 192 句里挑出来的一句；拿到真假各半的地方，同样的证据应当有把握得多。
-# 修正只是一个加法：几率多了 191 倍，logit 就加 $\ln 191=5.25$，也就是换一个偏置。可是第三条线没有回到对角线，它越了过去：现在说 0.5 的，真的只有一成上下。
+# 修正只是一个加法：几率变成原来的 191 倍，logit 就加 $\ln 191=5.25$，也就是换一个偏置。可是第三条线没有回到对角线，它越了过去：现在说 0.5 的，真的只有一成上下。
 #
-# 为什么？这个修正有一个前提：原来说的概率处处可信。蓝线的左端并不可信：它说 0.005 的，真的还要少得多。加上 5.25，正好把这一段抬到了中间。换偏置只换得了先验，原来不准的，还是不准；要准，得拿新问法的数据重新校准（Guo 等，2017）。
+# 为什么？这个修正有一个前提：原来说的概率处处可信。蓝线的左端并不可信，只是图太粗，看不出来：现在说 0.5 的，原来说 0.005；真假各半时一成是真的，换回训练时的问法，只有两千分之一上下。加上 5.25，正好把这一段抬到了中间。换偏置只换得了先验，原来不准的，还是不准；要准，得拿新问法的数据重新校准（Guo 等，2017）。
 #
 # 所以 sigmoid 给出的是**某个先验之下**的概率，还不一定准。SigLIP 的先验是三万分之一。拿它的概率设 0.5 的门槛之前，先想想你的问题里，真的占多少。
 
@@ -580,7 +580,7 @@ assert sure > 0.5
 # The model has not changed, the **prior** has. Its 0.5 was learnt for one sentence in 192; where half are true, the same evidence ought to be far more convincing. The repair is an addition: odds 191 times as high are
 # $\ln 191=5.25$ more on the logit, which is another bias. But the third line is not back on the diagonal, it has gone past it: now only about one in ten is true of what gets 0.5.
 #
-# Why? The repair takes for granted that what was said before could be trusted everywhere. The left end of the blue line cannot: of what it gives 0.005, far fewer are true. An addition of 5.25 lifts just that stretch into the middle. Another bias is another prior and no more; what was wrong before
+# Why? The repair takes for granted that what was said before could be trusted everywhere. The left end of the blue line cannot, though the figure is too coarse to show it: what now gets 0.5 got 0.005 before, and one true in ten with half of the pairs true is about one in two thousand asked as in training. An addition of 5.25 lifts just that stretch into the middle. Another bias is another prior and no more; what was wrong before
 # stays wrong, and to be right one has to calibrate anew on data of the new kind (Guo et al. 2017).
 #
 # So what a sigmoid gives is a probability **under some prior**, and not always a good one. SigLIP's is one in thirty thousand. Before you put a threshold of 0.5 on it, ask how many of your questions have the answer yes.
@@ -733,10 +733,10 @@ print(f"vectors of others in memory at once     {2 * 4 * (n - mine) * dim / 1e6:
 print(f"vectors and gradients received in all   {4 * 4 * (n - mine) * dim / 1e6:10.1f} {4 * (2 * (n - mine) + mine) * dim / 1e6:9.1f}")
 
 # %% [markdown] lang="zh"
-# 内存少了六十多倍，传输约少一半：环里只有句子（和它们的梯度）在走，图不动。论文里一百万的批次，就是这样放下的。
+# 内存只要六十几分之一，传输约少一半：环里只有句子（和它们的梯度）在走，图不动。论文里一百万的批次，就是这样放下的。
 
 # %% [markdown] lang="en"
-# More than sixty times less memory, and about half the traffic: only sentences travel, with their gradients, and pictures stay. This is how the paper's batch of a million fits.
+# Less than a sixtieth of the memory, and about half the traffic: only sentences travel, with their gradients, and pictures stay. This is how the paper's batch of a million fits.
 
 # %% [markdown] lang="zh"
 # ## 5 两种语言，一个空间
@@ -836,13 +836,13 @@ assert min(translation) > 95
 
 # %% [markdown] lang="zh"
 # 英文句子要靠近它的图，中文句子也要靠近它的图。图是同一种图：两种语言都被拉到“一个红色大星形在左边”该在的地方，于是彼此就近了。
-# **图是支点**（image pivot；Gella 等，2017）。英中之间的余弦比图文之间还高得多：损失从没拿句子比句子，这个数完全是图带来的。
+# **图是支点**（image pivot；Gella 等，2017）。英中之间的余弦比图文之间还高得多：损失从没拿句子比句子，把译文拉到一起的只有图。
 #
 # 分类也一样：48 个类别，用英文说一遍，再用中文说一遍（各 18 句提示词，第 02 章）。
 
 # %% [markdown] lang="en"
 # An English sentence has to be near its picture, and so has a Chinese one. The pictures are of one kind: both languages are pulled to the place of *a large red star on the left*, and so towards each other. **The picture is the pivot** (image pivot; Gella et al.
-# 2017). The cosine between English and Chinese is far higher than between picture and sentence: the loss never compares two sentences, so all of this number comes through the pictures.
+# 2017). The cosine between English and Chinese is far higher than between picture and sentence: the loss never compares two sentences, and only pictures pull translations together.
 #
 # Classification as well: 48 classes, said in English, then in Chinese (18 prompts each, as in chapter 02).
 
@@ -877,13 +877,13 @@ for key, name in (("en_i2t", "Recall@1, English"), ("zh_i2t", "Recall@1, Chinese
         print(f"{name:24s}", *("   " + "  ".join(f"{x:5.1f}" for x in recorded["bilingual"][unit][key]) for unit in ("words", "characters")))
 
 # %% [markdown] lang="zh"
-# 找图、翻译，两种读法分不出高下：差别都在种子之内。只有中文零样本，按词高一些（79 到 82 对 74 到 77）。按字的句子更长，同样的步数要多花近三成时间；“青”在“青色”里是什么意思，要靠注意力去拼。我们的世界词很少，按词占便宜；
+# 找图、翻译，两种读法分不出高下：差别都在种子之内。零样本按词高一些：中文 79 到 82 对 74 到 77；英文两边都按词读，却也是 78 到 82 对 75 到 78，所以不全是中文读法的缘故。按字的句子更长，记录里平均要 113 秒对 88 秒；“青”在“青色”里是什么意思，要从上下文去拼。我们的世界词很少，按词占便宜；
 # 词多起来，字的好处才显出来：没见过的词，也能从字里猜出几分。
 #
 # 还要防一个误会：英文的成绩，是被中文拖累了，还是得了帮助？表里的英文和第 3 节的 SigLIP（记录的均值 87.1）不能直接比：图少了一半，步数也不同。这一章没有量。
 
 # %% [markdown] lang="en"
-# In finding pictures and in translating, the two cannot be told apart: the differences are inside the spread of the seeds. Only zero-shot in Chinese is better by words (79 to 82 against 74 to 77). By characters the sentences are longer and the same steps take nearly thirty per cent more time; what a character means inside a word is left to attention. Our world has few words, which favours reading by words; with
+# In finding pictures and in translating, the two cannot be told apart: the differences are inside the spread of the seeds. Zero-shot is better by words: 79 to 82 against 74 to 77 in Chinese; but in English, which both read by words, it is 78 to 82 against 75 to 78, so how Chinese is read is not all of it. By characters the sentences are longer, and the same steps took 113 s against 88 s in the record; what a character means inside a word is left to attention. Our world has few words, which favours reading by words; with
 # many, characters pay: a word never seen can be half guessed from them.
 #
 # One misunderstanding to avoid: does Chinese drag English down, or help it? The English row cannot be compared with the SigLIP of section 3 (recorded mean 87.1): half the pictures, and other steps. This chapter has not
@@ -893,13 +893,13 @@ for key, name in (("en_i2t", "Recall@1, English"), ("zh_i2t", "Recall@1, Chinese
 # ## 6 选读：什么形状的图都行（NaFlex）
 #
 # 到此为止，图都是 64×64 的方块。真实的图有横有竖，常见的办法是压成方块，于是圆变成了椭圆。SigLIP 2（Tschannen 等，2025）的 **NaFlex** 不压：
-# 图有多大，就切成多少块，再把同一批次里的列表填充到一样长。下面的图是从场景里裁出来的，刚好装下里面的物体：
+# 大致保持长宽比，把图缩放到块数不超过上限、边长是块的整数倍，再切块，最后把同一批次里的列表填充到一样长。我们的图小，边长又都是 8 的倍数，用不着缩放。下面的图是从场景里裁出来的，刚好装下里面的物体：
 
 # %% [markdown] lang="en"
 # ## 6 Optional: pictures of any shape (NaFlex)
 #
-# So far all pictures have been squares of 64×64. Real ones are wide or tall, and the usual remedy is to squash them into a square, which turns circles into ellipses. **NaFlex**, of SigLIP 2 (Tschannen et al. 2025), does not squash: a picture is cut into as
-# many patches as it has, and the lists of a batch are padded to one length. These pictures are cropped from scenes, just large enough for the objects in them:
+# So far all pictures have been squares of 64×64. Real ones are wide or tall, and the usual remedy is to squash them into a square, which turns circles into ellipses. **NaFlex**, of SigLIP 2 (Tschannen et al. 2025), does not squash: with about the same ratio of
+# sides, a picture is resized until it is whole patches and no more of them than a limit, and is cut; the lists of a batch are padded to one length. Our pictures are small, their sides multiples of 8, and need no resizing. These are cropped from scenes, just large enough for the objects in them:
 
 # %%
 #| alt-zh: 四张长宽各异的图，下一排是它们压成正方形之后的样子，物体都变了形
@@ -1017,14 +1017,14 @@ print(f"long pictures are {recorded['naflex']['native']['long_share'][0]:.0f}% o
 
 # %% [markdown] lang="zh"
 # 保持原形更好：全部图上 38 到 47，压方 33 到 35，种子没有重叠。可是长条形的图并没有如预料的那样占便宜：29 到 40 对 29 到 32，最差的一个种子不比压方好。
-# 压成方块的每张图用了 64 块，原形平均只有 36 块，要算的更少，反而更好。
+# 压成方块的每张图用了 64 块，原形平均只有 36 块。不过同一批次要填充到一样长，时间并没有省下来（记录里都是 46 到 48 秒），成绩却更好。
 #
 # 这个比较里混着两件事：压方既改变了长宽比，也改变了**大小**，一个小物体单独裁出来，放大以后就成了“大”的。描述里恰好要说大和小。
 # 所以这里量到的是“保持原形”的全部好处，不单是形状的。
 
 # %% [markdown] lang="en"
 # To keep the shape is better: 38 to 47 on all pictures, against 33 to 35 squashed, with no overlap of the seeds. But long pictures do not gain most, as one would expect: 29 to 40 against 29 to 32, and the worst seed is no better than squashed. Squashed, each picture takes
-# 64 patches; in its own shape 36 on average, which is less to compute, and better all the same.
+# 64 patches; in its own shape 36 on average. With the padding that saved no time (46 to 48 s recorded for either), but it is better.
 #
 # Two things are mixed in this comparison. Squashing changes the ratio of the sides, and also the **size**: small objects in a tight crop are magnified until they are large, and our captions happen to say *large* and *small*. So what is measured is all that keeping
 # the picture as it is does for it, not the shape alone.
@@ -1358,11 +1358,11 @@ for _ in range(20):
 print(f"cells off the diagonal with the picture's own sentence: {sum(again).item() / 20:.1f} of {192 * 191:,} in a batch")
 
 # %% [markdown] lang="zh"
-# 三格上下，不到全部的万分之一，而真正的“是”有 192 个。网上的图文不是这样：“图片”“封面”“点击放大”配着几百万张图。有 $k$ 张图用同一句话，最好的答案是对每一格都说 $1/k$，每张图要付的，
+# 三格上下，不到全部的万分之一（换个说法也对的句子没有算进去），而真正的“是”有 192 个。网上的图文不是这样：“图片”“封面”“点击放大”配着几百万张图。有 $k$ 张图用同一句话，最好的答案是对每一格都说 $1/k$，每张图要付的，
 # 正是 $N=k$ 时的瞎猜（第 2 节的公式）。三张图同一句话，验证一下：
 
 # %% [markdown] lang="en"
-# About three, less than one in ten thousand, against 192 that really are *yes*. Image–text pairs from the web are not like that: *image*, *cover*, *click to enlarge* stand beside millions of pictures. Where $k$ pictures share a sentence, the best answer is $1/k$ in each of their cells, and every picture pays
+# About three, less than one in ten thousand (true sentences in other words are not counted), against 192 that really are *yes*. Image–text pairs from the web are not like that: *image*, *cover*, *click to enlarge* stand beside millions of pictures. Where $k$ pictures share a sentence, the best answer is $1/k$ in each of their cells, and every picture pays
 # exactly the price of guessing at $N=k$, by the formula of section 2. Check it with three pictures to a sentence:
 
 # %%
@@ -1384,7 +1384,7 @@ print("CLIP, recorded, on texture", recorded_01["clip"]["test_i2t"], "on photogr
 assert photo_recall < recall.image_to_text - 15
 
 # %% [markdown] lang="zh"
-# 同样掉下一大截，落在 CLIP 三个种子的那一带：换损失没有让它更稳健。损失只决定怎样计分；背景该不该理会，是数据教的。
+# 同样掉下一大截，落到 CLIP 三个种子的那一带：只凭这一个种子，看不出换损失让它更稳健。损失只决定怎样计分；背景该不该理会，是数据教的。
 #
 # 还有几处，这个世界会误导你：
 #
@@ -1395,7 +1395,7 @@ assert photo_recall < recall.image_to_text - 15
 # - 图是支点，要两种语言的人看着**同样的世界**才行。在这里，这一点是我们安排好的。
 
 # %% [markdown] lang="en"
-# It falls as far, to where the three seeds of CLIP are: another loss has not made it more robust. A loss decides only how answers are scored; what to do about backgrounds is taught by the data.
+# It falls a long way, to where the three seeds of CLIP are: this one seed does not show that another loss makes it more robust. A loss decides only how answers are scored; what to do about backgrounds is taught by the data.
 #
 # More ways in which this world misleads:
 #
@@ -1417,7 +1417,7 @@ assert photo_recall < recall.image_to_text - 15
 # | 怎样读出 | 四个可学习的查询 | MAP 头 | MAP 头 |
 # | 文本 | 因果，取 EOS，至多 32 个词元 | 双向，64 个词元，3.2 万词 | 64 个词元，25.6 万词（Gemma） |
 # | 别的任务 | 无 | 无 | 写描述、定位；后两成训练再加自蒸馏和掩码预测 |
-# | 机器 | 两个 CPU 核，一分钟 | 32 块 TPU-v4 两天，可到 72.1%（B/16，批次较小） | 至多 2048 块 TPU-v5e |
+# | 机器 | 两个 CPU 核，一分多钟 | 32 块 TPU-v4 两天，可到 72.1%（B/16，批次较小） | 至多 2048 块 TPU-v5e |
 # | 零样本 | 48 类，中英文都是 94.0% | ImageNet 76.2%（B/16，224）… 83.2%（So400m，384） | 78.2%（B/16，224）… 85.0%（g/16，384） |
 # | 36 种语言，以句搜图 | 两种，中文 95.2（千里挑一） | 22.4（只学英文，B/16）；mSigLIP 34.9（B，300 亿对） | 40.3（B/16，224） |
 #
@@ -1445,7 +1445,7 @@ assert photo_recall < recall.image_to_text - 15
 # | read out by | four learnt queries | MAP head | MAP head |
 # | text | causal, read at EOS, 32 tokens at most | both ways, 64 tokens, 32 thousand words | 64 tokens, 256 thousand words (Gemma) |
 # | other tasks | none | none | captions, locations; self-distillation and masked prediction in the last fifth |
-# | machine | two CPU cores, a minute | 32 TPU-v4 for two days reach 72.1% (B/16, a smaller batch) | up to 2,048 TPU-v5e |
+# | machine | two CPU cores, little over a minute | 32 TPU-v4 for two days reach 72.1% (B/16, a smaller batch) | up to 2,048 TPU-v5e |
 # | zero-shot | 48 classes, 94.0% in either language | ImageNet 76.2% (B/16, 224) … 83.2% (So400m, 384) | 78.2% (B/16, 224) … 85.0% (g/16, 384) |
 # | 36 languages, text to image | two, Chinese 95.2 (one of a thousand) | 22.4 (English only, B/16); mSigLIP 34.9 (B, 30 billion seen) | 40.3 (B/16, 224) |
 #
@@ -1497,7 +1497,7 @@ plots.bit_ledger("03")
 # | 大家说 | 其实是 |
 # |---|---|
 # | “sigmoid 是概率，所以校准好了” | 它的先验是训练时的批次，而且在那里也不全准；换个问法，要重新校准 |
-# | “批次小，就该用 sigmoid” | 在几十亿对上或许如此；这里训练短、批次不到两百，三种批次都是 softmax 高 |
+# | “批次小，就该用 sigmoid” | 在几十亿对上或许如此；这里训练短、批次不到两百，64 和 192 都是 softmax 高，16 时差别太小 |
 # | “不用 softmax，批量大小就无所谓了” | 负样本还是来自批次，先验也随 $N$ 变 |
 # | “损失取平均，当然除以 $N^2$” | 那样批次越大，每张图的“是”越不值钱；用 SGD 时学习率也要跟着变 |
 # | “标签是 0 和 1” | 在 $\log\sigma(z\cdot\text{logit})$ 里是 ±1；写成 0，“不是”就没有梯度 |
@@ -1519,7 +1519,7 @@ plots.bit_ledger("03")
 # | people say | it means |
 # |---|---|
 # | "a sigmoid is a probability, so it is calibrated" | its prior is the training batch, and even there it is not all right; ask in another way, and it has to be calibrated anew |
-# | "small batches call for a sigmoid" | perhaps with billions of pairs; here, with short training and batches below two hundred, the softmax is higher at all three sizes |
+# | "small batches call for a sigmoid" | perhaps with billions of pairs; here, with short training and batches below two hundred, the softmax is higher at 64 and 192, and at 16 the difference is too small to tell |
 # | "without a softmax the batch no longer matters" | negatives still come from the batch, and the prior depends on $N$ |
 # | "a mean divides by $N^2$, of course" | then a picture's *yes* counts the less, the larger the batch; with SGD the learning rate has to follow |
 # | "labels are 0 and 1" | in $\log\sigma(z\cdot\text{logit})$ they are ±1; with a 0, *no* has no gradient |

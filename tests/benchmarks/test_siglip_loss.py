@@ -12,7 +12,7 @@ pytestmark = [
     pytest.mark.timeout(1800),
     pytest.mark.skipif(not STATUS.exists(), reason="peak memory is read from /proc, which only Linux has"),
 ]
-CHUNK_SIZE = 256
+CHUNK_SIZE = 512
 TIME_LIMIT = 0.5  # ours / theirs
 MEMORY_LIMIT = 0.05
 TINY = {"batch": 64, "dim": 256}

@@ -15,7 +15,7 @@ from vlmlearn.exercises.diagnose import diagnose
 from vlmlearn.exercises.exercise import Mistake
 from vlmlearn.exercises.repair import Repair, Trial, run
 from vlmlearn.exercises.rerun import _trial, alike, own_session
-from vlmlearn.losses import clip_loss
+from vlmlearn.losses import clip_loss, siglip_loss
 from vlmlearn.messages import Message
 from vlmlearn.world import Tokenizer
 
@@ -280,6 +280,15 @@ def mirrored_with_words(model, images, ids):
     return contrast(model, images, ids)
 
 
+def sigmoid(model, images, ids):
+    return siglip_loss(*model(images, ids))
+
+
+def yes_or_no(model, images, ids):
+    image, text, scale, bias = model(images, ids)
+    return F.binary_cross_entropy_with_logits(scale * image @ text.T + bias, torch.eye(len(image)))
+
+
 def sgd(parameters):
     return torch.optim.SGD(parameters, lr=0.02, momentum=0.9)
 
@@ -312,6 +321,7 @@ HONEST = {
     "train_pairs": [loop(contrast, optimizer=adamw), loop(one_direction, optimizer=adamw)],
     "train_places": [loop(contrast, optimizer=adamw), loop(mirrored_with_words, optimizer=adamw)],
     "train_boxes": [loop(boxes_moved_along, optimizer=adamw), loop(boxes_as_given, optimizer=adamw)],
+    "train_siglip": [loop(sigmoid, optimizer=adamw), loop(yes_or_no, optimizer=adamw)],
 }
 
 

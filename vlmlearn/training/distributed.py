@@ -1,8 +1,8 @@
 """SigLIP trained by several processes together, as one process would with the whole batch.
 
-    python -m vlmlearn.training.distributed --steps 330                                   # one process
-    python -m vlmlearn.training.distributed --steps 330 --processes 2                     # two on this machine
-    torchrun --nproc-per-node 2 -m vlmlearn.training.distributed --steps 330              # two, started by torchrun
+    python -m vlmlearn.training.distributed --steps 380                                   # one process
+    python -m vlmlearn.training.distributed --steps 380 --processes 2                     # two on this machine
+    torchrun --nproc-per-node 2 -m vlmlearn.training.distributed --steps 380              # two, started by torchrun
 
 Every process holds the whole model and its share of each batch. A batch is one batch in three places: captions meet
 all pictures in ``ring_siglip_loss``, ``shared_batch_norm`` takes its statistics over all pictures, and
@@ -27,7 +27,7 @@ from vlmlearn.models.siglip import SigLIP
 from vlmlearn.training.batch_norm import shared_batch_norm
 from vlmlearn.training.loop import History, TrainConfig, fit
 from vlmlearn.training.processes import run_processes
-from vlmlearn.training.recipes import chapter_01, chapter_03
+from vlmlearn.training.recipes import bilingual, chapter_01, chapter_03
 
 Pairs = tuple[Tensor, Tensor]
 
@@ -78,7 +78,9 @@ def train(steps: int, seed: int, batch_size: int) -> dict[str, Any]:
     if dist.is_initialized() and dist.get_rank() > 0:
         os.environ["TQDM_DISABLE"] = "1"  # one bar is enough
     model = chapter_03.new_model(seed)
-    history = fit_together(model, chapter_03.pair_batches(seed, batch_size), TrainConfig(steps))
+    history = fit_together(
+        model, chapter_03.pair_batches(seed, batch_size), bilingual.sigmoid_training(steps)
+    )
     recall = recall_at_k(chapter_01.similarity(model, chapter_01.gallery("test")))
     return {
         "processes": dist.get_world_size() if dist.is_initialized() else 1,

@@ -12,7 +12,6 @@ import torch
 
 from vlmlearn.hub.shipped import load_shipped, save_shipped
 from vlmlearn.models.siglip import SigLIP
-from vlmlearn.training.loop import TrainConfig
 from vlmlearn.training.recipes import bilingual, chapter_01, chapter_03
 from vlmlearn.training.recipes.record import machine, progress, recipe_hash
 
@@ -68,7 +67,7 @@ def card(seconds: float, found: dict[str, float]) -> dict[str, Any]:
         "batch": chapter_01.BATCH,
         "seed": SEED,
         "seconds": round(seconds),
-        "train": asdict(TrainConfig(STEPS)),
+        "train": asdict(bilingual.sigmoid_training(STEPS)),
         "scores": {"recall_at_1_of": chapter_01.GALLERY, "translation_among": bilingual.PARALLEL}
         | {name: round(value, 3) for name, value in found.items()},
         "not_for": "real photographs: it has seen nothing but the embedded world",

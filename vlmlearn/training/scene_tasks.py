@@ -161,7 +161,8 @@ def corner_heat(targets: SceneTargets) -> Float[Tensor, "batch corners rows colu
     across, down = (places - column[:, None]) ** 2, (places - row[:, None]) ** 2
     bells = torch.exp(-(down[:, :, None] + across[:, None]) / 2)
     heat = torch.zeros(batch * CORNERS, side, side, device=cell.device)
-    heat = heat.index_reduce(0, targets.picture[item] * CORNERS + corner, bells, "amax")
+    maps = (targets.picture[item] * CORNERS + corner)[:, None, None]
+    heat = heat.scatter_reduce(0, maps.expand(bells.shape), bells, "amax")
     return rearrange(heat, "(batch corner) h w -> batch corner h w", corner=CORNERS)
 
 

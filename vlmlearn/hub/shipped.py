@@ -16,6 +16,7 @@ from torch import nn
 
 from vlmlearn.hub.weights import fill
 from vlmlearn.models.clip import CLIP, CLIPConfig
+from vlmlearn.models.region_encoder import RegionEncoder, RegionEncoderConfig
 from vlmlearn.models.siglip import SigLIP, SigLIPConfig
 from vlmlearn.world.tokenizer import Tokenizer
 
@@ -24,6 +25,7 @@ LARGEST = 2_000_000  # bytes of a file: the package stays small
 # By the card's "model": from the card's "config" to the model with random weights.
 BUILDERS: dict[str, Callable[..., nn.Module]] = {
     "tiny CLIP": lambda **config: CLIP(CLIPConfig.tiny(**config)),
+    "tiny region encoder": lambda **config: RegionEncoder(RegionEncoderConfig(**config)),
     "tiny SigLIP": lambda **config: SigLIP(SigLIPConfig.tiny(**config)),
 }
 

@@ -1,6 +1,7 @@
 """``python -m vlmlearn.training.recipes.weights_regions``: train the tiny region encoder that the package ships.
 
-Chapter 10's training with twice the pictures and more steps. Later chapters freeze it and read its regions; the card stands beside the weights.
+Chapter 10's training with twice the pictures and more steps. Later chapters freeze it and read its regions; the card
+stands beside the weights.
 """
 
 import sys

@@ -39,6 +39,34 @@ def test_a_map_and_its_tokens_get_the_same_numbers(kind, training):
     assert_equal(rearrange(norm(x), "b c h w -> b (h w) c"), norm(tokens))
 
 
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("shape", [(3, WIDTH, 4, 5), (3, 7, WIDTH), (1, 4, WIDTH)])
+def test_batch_norm_is_torchs_for_maps_and_tokens(shape, training):
+    """Results, gradients, and what is remembered, after two batches of training."""
+    ours = shaken(Norm("batch_norm", WIDTH))
+    theirs = nn.BatchNorm2d(WIDTH) if len(shape) == 4 else nn.BatchNorm1d(WIDTH)
+    theirs.load_state_dict(ours.norm.state_dict())
+
+    def reference(x):
+        return theirs(x) if x.ndim == 4 else theirs(x.transpose(1, 2)).transpose(1, 2)
+
+    batches = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * 3 + 1 for seed in range(3)]
+    for batch in batches[:2]:
+        assert_equal(ours(batch), reference(batch))
+    ours.train(training)
+    theirs.train(training)
+    x, y = (batches[2].clone().requires_grad_() for _ in range(2))
+    one, other = ours(x), reference(y)
+    assert_equal(one, other)
+    one.pow(3).sum().backward()
+    other.pow(3).sum().backward()
+    assert_equal(x.grad, y.grad, "input")
+    for name, parameter in theirs.named_parameters():
+        assert_equal(ours.norm.get_parameter(name).grad, parameter.grad, name)
+    for name, value in theirs.state_dict().items():
+        assert_equal(ours.norm.state_dict()[name].float(), value.float(), name)
+
+
 def test_whose_statistics_they_are():
     """Which other numbers move a result: of the same position, picture, or batch."""
     changed = some_map()

@@ -63,7 +63,6 @@
 
 # %%
 import math
-import warnings
 from dataclasses import replace
 from itertools import permutations
 
@@ -93,7 +92,6 @@ from vlmlearn.world.shapes import HELD_OUT_PAIRS
 
 torch.set_num_threads(2)
 torch.manual_seed(0)
-warnings.filterwarnings("ignore", "index_reduce")  # PyTorch still calls this function beta
 recorded = load_results("10")
 exam = labelled_pictures(sample_scenes(300, split="test"))  # pictures with all their labels
 targets = scene_targets(exam)  # the same as tensors, all objects in one list

@@ -6,10 +6,12 @@ import pytest
 import torch
 
 from vlmlearn.hub import load_shipped, save_shipped, shipped
+from vlmlearn.losses import box_iou
 from vlmlearn.models import CLIP, CLIPConfig
-from vlmlearn.training.recipes import weights_clip
+from vlmlearn.training.recipes import weights_clip, weights_regions
 from vlmlearn.training.recipes.record import recipe_hash
-from vlmlearn.world import Tokenizer
+from vlmlearn.training.scene_scores import scene_scores
+from vlmlearn.world import Tokenizer, labelled_pictures, sample_scenes
 
 CONFIG = {
     "vocabulary": len(Tokenizer()),
@@ -126,3 +128,37 @@ def test_shipped_weights_are_those_of_the_code_as_it_stands(name):
     if name == weights_clip.NAME:
         assert card["scores"]["test"]["image_to_text"] >= weights_clip.TARGET
         assert card["source_hash"] == recipe_hash(weights_clip), f"run {card['command']} again"
+    if name == weights_regions.NAME:
+        assert all(card["scores"][score] >= least for score, least in weights_regions.TARGETS.items())
+        assert card["source_hash"] == recipe_hash(weights_regions), f"run {card['command']} again"
+        assert path.stat().st_size <= 1_500_000
+
+
+@pytest.fixture(scope="module")
+def region_encoder():
+    return load_shipped("tiny-regions").model
+
+
+@pytest.mark.parametrize(("split", "classes"), [("test", 95), ("compositional", 80)])
+def test_the_region_encoder_knows_pictures_that_it_has_never_seen(region_encoder, split, classes):
+    pictures = labelled_pictures(sample_scenes(range(5000, 5100), split=split))
+    scores = scene_scores(region_encoder, pictures)
+    assert scores["ap50"] > 90 and scores["class"] > classes and scores["mask_ap50"] > 85
+
+
+def test_the_regions_are_the_objects(region_encoder):
+    """As many sure regions as objects, each on its own object, of its shape."""
+    pictures = labelled_pictures(sample_scenes(range(5000, 5060), split="test"))
+    regions = region_encoder.regions(torch.from_numpy(pictures.images), k=6)
+    right = total = 0
+    for picture in range(len(pictures)):
+        here = pictures.present[picture]
+        boxes = torch.from_numpy(pictures.boxes[picture][here])
+        overlap = box_iou(boxes, regions.boxes[picture, : len(boxes)])
+        found = regions.shapes[picture][overlap.argmax(1)] == torch.from_numpy(pictures.shape[picture][here])
+        right += ((overlap.amax(1) > 0.5) & found).sum().item()
+        total += len(boxes)
+    assert right >= 0.9 * total
+    assert regions.features.shape == (60, 6, 48) and region_encoder.grid(
+        torch.from_numpy(pictures.images[:2])
+    ).shape == (2, 64, 48)

@@ -2,8 +2,9 @@
 
 A bound that also held for a model that has learnt nothing would prove nothing. So each chapter is run once more
 from its source, with every picture given the sentence of the next scene (chapter 00a, which has no sentences: the
-name of the next object; 00b: the colour of the next answer), and shipped weights replaced by random ones; each of its
-live cells must then raise ``AssertionError``. This trains in full, so it runs with ``--all-notebooks`` only.
+name of the next object; 00b: the colour of the next answer; 10: the labels of another picture), and shipped weights
+replaced by random ones; each of its live cells must then raise ``AssertionError``. This trains in full, so it runs with
+``--all-notebooks`` only.
 """
 
 import os
@@ -43,6 +44,13 @@ def wrong_colors(*args, **kwargs):
     questions = right_colors(*args, **kwargs)
     return questions._replace(colors=questions.colors.roll(1))
 recipe_00b.place_questions = wrong_colors
+
+import vlmlearn.training.scene_tasks as scene_tasks
+right_targets = scene_tasks.scene_targets
+def wrong_targets(*args):
+    targets = right_targets(*args)
+    return targets._replace(images=targets.images.roll(1, dims=0))
+scene_tasks.scene_targets = wrong_targets
 
 import torch
 import vlmlearn.hub.shipped as shipped

@@ -465,7 +465,7 @@ def loss(model, batch):
 
 # %%
 STEPS, SEED = 200, 0
-AT_LEAST = {"class": 60, "ap50": 80, "mask_ap50": 50, "miou": 45, "confidence": 0.3}  # percent; a correlation
+AT_LEAST = {"class": 75, "ap50": 75, "mask_ap50": 50, "miou": 45, "confidence": 0.5}  # percent; a correlation
 AT_MOST = {"abs_rel": 5.3}  # percent
 
 # %% tags=["live"]
@@ -478,8 +478,8 @@ print(f"{history.seconds:.0f} s for {STEPS} steps")
 assert all(scores[name] > least for name, least in AT_LEAST.items()) and all(scores[name] < most for name, most in AT_MOST.items())
 
 # %% tags=["live"]
-#| alt-zh: 七条损失曲线：检测、分割、深度的损失很快下降，关键点的降得最慢
-#| alt-en: seven curves of losses: those of detection, segmentation and depth fall fast, that of keypoints most slowly
+#| alt-zh: 七条损失曲线：颜色和分割头几十步就降到低处，形状的降得最慢
+#| alt-en: seven curves of losses: those of colour and segmentation are low within some tens of steps, that of shape falls most slowly
 with plots.figure(13, 2.2, columns=7) as (_, panels):
     for axes, task in zip(panels, WEIGHTS, strict=True):
         axes.plot(history.steps, history.values[task], color=plots.COLORS[0])
@@ -553,7 +553,7 @@ print(f"seconds of the recorded trainings: {spread(recorded['whole']['seconds'],
 assert scores["ap50"] > AT_LEAST["ap50"] and scores["abs_rel"] < constant_depth
 
 # %% [markdown] lang="zh"
-# 框最先学会，`ap50` 在 200 步时已经不低。`ap` 总比 `ap50` 低一截：找到不等于框得准，小框差一个像素就过不了高的门槛（第 2 节）。最慢的是关键点，900 步也只有六成。
+# 名字和框学得最快，200 步时 `class` 和 `ap50` 已经不低。`ap` 总比 `ap50` 低一截：找到不等于框得准，小框差一个像素就过不了高的门槛（第 2 节）。最慢的是关键点，900 步也只有六成。
 #
 # ### AP：亲手算一遍
 #
@@ -561,7 +561,7 @@ assert scores["ap50"] > AT_LEAST["ap50"] and scores["abs_rel"] < constant_depth
 # 看到第 $k$ 个时，**精确率**（precision）是前 $k$ 个里对的比例，召回率是已找到的占全部物体的比例。一路看下去，就是一条**精确率–召回率曲线**（precision–recall curve）。
 
 # %% [markdown] lang="en"
-# Boxes come first, with a fair `ap50` after 200 steps. `ap` stays well below `ap50`: found is not yet well framed, and a small box that is one pixel off fails the high thresholds (section 2). Slowest are the corners: even 900 steps bring no more than six in ten.
+# Names and boxes come first, with a fair `class` and `ap50` after 200 steps. `ap` stays well below `ap50`: found is not yet well framed, and a small box that is one pixel off fails the high thresholds (section 2). Slowest are the corners: even 900 steps bring no more than six in ten.
 #
 # ### AP by hand
 #
@@ -598,8 +598,8 @@ def ap_by_hand(right, wanted):
 
 
 # %% tags=["live"]
-#| alt-zh: 六种形状的精确率–召回率曲线，精确率在右端陡然下降
-#| alt-en: precision–recall curves of six shapes, with precision falling steeply at the right end
+#| alt-zh: 六种形状的精确率–召回率曲线：圆环几乎一直是 1，到最右端才落下；方形很早就往下走
+#| alt-en: precision–recall curves of six shapes: that of the ring stays near 1 until the right end, that of the square falls early
 with torch.no_grad():
     said = model(targets.images)
 found, things = detections(said["detection"], 64), annotations(targets)
@@ -708,10 +708,14 @@ for name, chosen in (("no rule", handed_in(None)), ("NMS at 0.5", handed_in(0.5)
 assert per_object["no rule"] > 1.5 * per_object["NMS at 0.5"] and scores["ap50"] > AT_LEAST["ap50"]
 
 # %% [markdown] lang="zh"
+# 不管就交，一个物体要被报十次。两条规则都把框减掉一小半还多；门槛 0.05 很低，所以剩下的仍比物体多，但都排在后面。在这个只训练了 200 步的模型上，NMS 的 AP50 还高几分：它让离得近的两个峰也能各报一个框。
+#
 # 常有人以为 NMS 是学来的。它没有一个权重，只有一个人定的门槛，而这个门槛有代价：两个真的物体若是靠得很近，就会被当成一个。
 # 拿一个**完美**的检测器来试：它交上来的就是真值。先猜：NMS 会让它丢掉多少物体？
 
 # %% [markdown] lang="en"
+# With no rule an object is reported ten times. Either rule takes away a good part of it; 0.05 is a low score, so more boxes than objects remain, but they rank last. For this model of 200 steps, NMS has the higher AP50 by some points: two peaks next to each other may both hand in a box.
+#
 # NMS is often taken for something learnt. It has no weights, only a threshold that somebody sets, and that threshold has a price: two real objects close together pass for one. Try it on a **perfect** detector, whose boxes are the truth. Guess first: how many objects does NMS make it lose?
 
 # %%
@@ -720,10 +724,10 @@ for threshold in (0.5, 0.3, 0.2, 0.1, 0.05):
     print(f"threshold {threshold:4.2f}: of {len(targets.boxes)} true objects {len(targets.boxes) - kept} are lost")
 
 # %% [markdown] lang="zh"
-# 门槛 0.5 时几乎没有代价，因为在我们的世界里，两个物体靠得再近，框也不会重叠那么多。街上的人群就不是这样：门槛低了丢人，门槛高了重复。在那里没有一个对的门槛，这也是后来有人用集合匹配训练、不再要 NMS 的原因（DETR；Carion 等，2020）。
+# 门槛 0.5 时一个也不丢，因为在我们的世界里，两个物体靠得再近，框也不会重叠那么多；门槛低到 0.1，才看得出代价。街上的人群就不是这样：门槛低了丢人，门槛高了重复。在那里没有一个对的门槛，这也是后来有人用集合匹配训练、不再要 NMS 的原因（DETR；Carion 等，2020）。
 
 # %% [markdown] lang="en"
-# At 0.5 it costs next to nothing, because in our world two objects never come so close that their boxes overlap by so much. A crowd in a street is not like that: with a low threshold people are lost, with a high one they are doubled, and no threshold is right. This is why others train with set matching and need no NMS (DETR; Carion et al. 2020).
+# At 0.5 it costs nothing, because in our world two objects never come so close that their boxes overlap by so much; at 0.1 the price shows. A crowd in a street is not like that: with a low threshold people are lost, with a high one they are doubled, and no threshold is right. This is why others train with set matching and need no NMS (DETR; Carion et al. 2020).
 
 # %% [markdown] lang="zh"
 # ## 5 对在哪里，错在哪里
@@ -762,18 +766,18 @@ for number in shown:
 assert scores["ap50"] > AT_LEAST["ap50"]
 
 # %% [markdown] lang="zh"
-# 置信度图值得多看一眼：暗的地方多在物体的边缘。那里的深度一步从物体跳到背景，差一个像素就差很远，模型知道自己在那里靠不住。第 6 节去量。
+# 置信度图值得多看一眼。训练得久的模型，暗处是物体边缘的细线：深度在那里一步从物体跳到背景，差一个像素就差很远。200 步的模型，整个物体都是暗的：它还不会判断立着的东西有多远，自己也知道。第 6 节去量。
 #
 # ### 关键点为什么最差
 #
-# 角的得分最低。是找不到角，还是分不清哪个是哪个？分开来量：按大小分；再不管名字，三个角随便怎么配对，只要位置对就算对。
+# 角的得分最低。是找不到角，还是分不清哪个是哪个？分开来量：按大小分；再不管名字，三个角随便怎么配对，只要位置对就算对。先猜：大三角形和小三角形，哪种得分高？
 
 # %% [markdown] lang="en"
-# The maps of confidence deserve a second look: they are dark mostly along edges. Depth jumps there from the object to what is behind it, one pixel makes a large difference, and the model knows that it cannot be relied on. Section 6 measures it.
+# The maps of confidence deserve a second look. For the model that was trained longer, dark are thin lines along edges, where depth jumps from the object to what is behind it and one pixel makes a large difference. For the model of 200 steps whole objects are dark: it cannot yet tell how far away an upright thing is, and it knows. Section 6 measures it.
 #
 # ### Why corners are worst
 #
-# Corners have the lowest score. Are they not found, or taken for each other? Measure the two apart: by size; and without names, where the three corners may be paired in any way and only the places count.
+# Corners have the lowest score. Are they not found, or taken for each other? Measure the two apart: by size; and without names, where the three corners may be paired in any way and only the places count. Guess first: which score better, large triangles or small ones?
 
 # %% tags=["live"]
 triangles = ~targets.keypoints.isnan().any(-1).any(-1)
@@ -795,12 +799,12 @@ for name, which in (("large", large), ("small", ~large)):
 assert named[large].mean() > 0.4
 
 # %% [markdown] lang="zh"
-# 小三角形要准到 1.2 个像素，而热力图一格就是 2 个像素；大的宽松一些，得分也高得多。第二列和第三列的差，是找对了地方、叫错了名字的。
-# 我们的三角形是等腰的，顶点只比底角尖一点，在十几个像素里要看出来，并不容易。这把尺子也比常用的严：PCK 通常用框的长边，我们用半径，大约是它的一半。
+# 小三角形要准到 1.3 个像素，而热力图一格就是 2 个像素，看上去该输；这里反而是小的得分高。热力图只有一格宽的峰，旁边的格子把位置补到了几分之一格，细处不成问题。大的输在两样：有一些叫错了名字（最后两列之差），还有一些地方就不对。为什么大的更难，这里没有量；只有五十来个大三角形，差几分也别太当真。
+# 这把尺子也比常用的严：PCK 通常用框的长边，我们用半径，大约是它的一半。
 
 # %% [markdown] lang="en"
-# A small triangle asks for 1.2 pixels, and a place of the heat map is 2 pixels; large ones ask for less and score much better. The difference between the last two columns is what was found in the right place and called by the wrong name.
-# Our triangles have two equal sides, and the apex is only a little sharper than the corners at the base, which is not easy to see in a dozen pixels. The measure is stricter than usual, too: PCK mostly goes by the longer side of the box, ours by the radius, about half of it.
+# A small triangle asks for 1.3 pixels, and a place of the heat map is 2 pixels, so it ought to lose; here the small ones score better. The peak's neighbours give the place to a fraction of a cell, so fineness is no trouble. Large ones lose in two ways: some corners are called by the wrong name (the difference between the last two columns), others are in the wrong place. Why large ones are harder is not measured here, and with some fifty of them a few points mean little.
+# The measure is stricter than usual, too: PCK mostly goes by the longer side of the box, ours by the radius, about half of it.
 
 # %% [markdown] lang="zh"
 # ## 6 深度：单位从哪里来？
@@ -857,6 +861,8 @@ print(f"the mean depth map of the exam      {recorded['mean_depth']:8.1f}")
 
 # %% [markdown] lang="zh"
 # $\lambda=1$ 的米数错了两成到将近五成：它只学比例，单位停在起点，起点又随种子而变，比什么也不看的平均深度图还差得远。$\lambda=0.85$ 最好，3.7 到 4.0；$\lambda=0$ 是 4.4 到 5.1，种子没有重叠。
+# 第二半列问的是另一件事：只看比例。每张图先乘上一个最合适的倍数（让中位数对上），次序就倒了过来：$\lambda=1$ 最好，2.0 到 2.1，其次 0.85，最差是 0。所以“尺度不变损失更好”和“更差”都对，要看考的是比例还是米数。
+#
 # $\lambda=0.85$ 留下了一成半的“整体”，已经够把单位找回来；又不像 $\lambda=0$ 那样，被每张图乱跳的倍数牵着走。
 #
 # 这里有个便宜：我们的倍数有大有小，取对数以后平均是 0，所以“平均一下”就是对的单位。若标签全都偏大一倍，哪个 $\lambda$ 也救不回来：图里根本没有单位。
@@ -867,7 +873,11 @@ print(f"the mean depth map of the exam      {recorded['mean_depth']:8.1f}")
 # 置信度就从 $b$ 算出来：对数里错不到 $\ln 1.25$ 的概率。先猜：最没把握的五分之一像素，误差是最有把握的几倍？
 
 # %% [markdown] lang="en"
-# With $\lambda=1$ the metres are off by a fifth to nearly a half: it learns ratios only, and the unit stays where it began, which depends on the seed; the mean depth map, which looks at nothing, is far better. Best is $\lambda=0.85$, with 3.7 to 4.0, then $\lambda=0$ with 4.4 to 5.1, and no overlap of the seeds. The 15 percent that $\lambda=0.85$ leaves of the common factor are
+# With $\lambda=1$ the metres are off by a fifth to nearly a half: it learns ratios only, and the unit stays where it began, which depends on the seed; the mean depth map, which looks at nothing, is far better. Best is $\lambda=0.85$, with 3.7 to 4.0, then $\lambda=0$ with 4.4 to 5.1, and no overlap of the seeds.
+#
+# The other half of the columns asks for ratios alone: each picture is first multiplied by the factor that fits it best (so that medians agree), and the order turns round. Now $\lambda=1$ is best, with 2.0 to 2.1, then 0.85, and 0 is worst. So "the scale-invariant loss is better" and "is worse" are both right, depending on whether ratios or metres are asked for.
+#
+# The 15 percent that $\lambda=0.85$ leaves of the common factor are
 # enough to find the unit, without being tugged about by the random factor of every picture as $\lambda=0$ is.
 #
 # It was made easy here: our factors are as often above 1 as below, their logarithms average to 0, and so the average unit is the right one. Were all labels twice too large, no $\lambda$ could tell: the unit is simply not in the picture.
@@ -890,14 +900,14 @@ print(f"rank correlation of confidence with how small the error is: {rho:.2f}   
 assert rho > 0.4 and error[fifths[0]].mean() > 2 * error[fifths[-1]].mean()
 
 # %% [markdown] lang="zh"
-# 越没把握的，真的错得越多；两头相差好几倍。排名靠得住，数值还要另外看：第二列和第三列若对得上，它才是校准的（第 03 章）。
+# 越没把握的，真的错得越多；两头相差十倍以上。排名靠得住。数值还要另外看：第二列和第三列若对得上，它才是校准的（第 03 章）。最没把握的那一份，它说的比实际的略低；其余的都贴着 1，这么宽的门槛分不出高下。
 #
 # ## 7 图动了，标签也要动
 #
 # 训练时把图翻一翻、挪一挪、换换颜色，叫**数据增强**（augmentation），等于白得许多图。图像分类的教程里，翻转只要翻像素：猫翻过来还是猫。这里呢？先猜：把图左右翻过来，下面哪些标签跟着变：框、掩码、深度、角的名字、中英文描述？
 
 # %% [markdown] lang="en"
-# The less sure, the more wrong it really is, several times more from end to end. The order can be relied on; the numbers are another matter: it is calibrated only where the second column agrees with the third (chapter 03).
+# The less sure, the more wrong it really is, more than ten times from end to end. The order can be relied on. The numbers are another matter: it is calibrated only where the second column agrees with the third (chapter 03). In the least sure fifth it claims a little less than is true; the others are all next to 1, where so wide a margin tells nothing apart.
 #
 # ## 7 Labels move with the picture
 #
@@ -936,13 +946,13 @@ print(f"captions that are no longer true of the mirrored picture, or put otherwi
 assert marked["mirrored"]["ap50"] > 95 and marked["only pixels mirrored"]["ap50"] < marked["mirrored"]["ap50"] - 30
 
 # %% [markdown] lang="zh"
-# 翻好的和原来的一样好：模型没有变，世界也对称。只翻像素，框、掩码、角全都对不上了，分数大跌；模型答得没有错，错的是卷子。用这样的标签去训练，学到的就是“物体在正中间”，练习里的 🔧 就是这件事。
+# 翻好的，框、类别、角和原来的一样好。只有深度差了一点（1.5 变成 1.9）：这个模型训练时从没见过翻过来的图，关于远近，它学到了一点只对一边成立的东西。它靠的是什么，这里没有量。只翻像素，框、掩码、角全都对不上了，分数大跌；模型答得没有错，错的是卷子。用这样的标签去训练，学到的就是“物体在正中间”，练习里的 🔧 就是这件事。
 # 最后一种最阴险：框和掩码都好好的，只有角的得分掉下去，像是模型自己学不好。
 #
 # 有的标签，怎么改都不对。把图转九十度，深度怎么办？地面会竖起来，没有哪个相机拍得出。软件包不假装能行：
 
 # %% [markdown] lang="en"
-# Mirrored properly it is as good as before: the model has not changed, and the world is symmetric. With pixels alone, boxes, masks and corners no longer fit and the scores collapse; not the answers are wrong but the exam. Training on such labels teaches that objects are in the middle, which is what the 🔧 exercise is about.
+# Mirrored properly, boxes, classes and corners are as good as before. Only depth is a little worse (1.5 becomes 1.9): the model never saw a mirrored picture in training, and of distance it has learnt something that holds on one side only; what, is not measured here. With pixels alone, boxes, masks and corners no longer fit and the scores collapse; not the answers are wrong but the exam. Training on such labels teaches that objects are in the middle, which is what the 🔧 exercise is about.
 # The last is the nastiest: boxes and masks are fine, only corners score less, as if the model could not learn them.
 #
 # Some labels cannot be set right. Turn a picture by ninety degrees, and what about depth? The ground would stand upright, as no camera could see it. The package does not pretend:
@@ -1232,7 +1242,7 @@ for scores_of_three in ([0.9, 0.8, 0.7], [0.8, 0.9, 0.7]):
 # </details>
 
 # %% [markdown] lang="zh"
-# **★ 先猜再跑（2 分钟）** 一共四个物体。检测器的排名是 对、错、对、对、错（第四个物体没找到）。AP 大约是多少？把最后一个“错”删掉呢？把第二个“错”删掉呢？
+# **★ 先猜再跑（2 分钟）** 一共四个物体。检测器的排名是 对、错、对、对、错（第四个物体没找到）。AP 大约是多少？把最后一个“错”删掉呢？把第一个“错”删掉呢？
 
 # %% [markdown] lang="en"
 # **★ Predict, then run (2 min)** There are four objects. The ranking of a detector is right, wrong, right, right, wrong, and one object is not found. About what is AP? And without the last wrong one? And without the first wrong one?
@@ -1557,12 +1567,12 @@ check("train_boxes", train_boxes)
 # %% [markdown] lang="zh"
 # ## 10 玩具世界掩盖了什么
 #
-# 我们的考卷，背景都是训练时见过的那种纹理。把同样的物体放到照片上（第 01 章的 B 组：火箭、猫、砖墙、砾石），标签一个不变。先猜：带着的模型，AP50 会掉多少？深度呢？
+# 我们的考卷，背景都是训练时见过的那种纹理。把同样的物体放到照片上（第 01 章的 B 组：火箭、猫、砖墙、砾石），标签一个不变。先猜：带着的模型，AP50 会掉多少？mIoU 呢？深度呢？
 
 # %% [markdown] lang="en"
 # ## 10 What the toy hides
 #
-# In our exam all backgrounds are texture of the kind that training showed. Put the same objects on photographs (group B of chapter 01: a rocket, a cat, bricks, gravel), with all labels as they are. Guess first: how far does the AP50 of the shipped model fall? And depth?
+# In our exam all backgrounds are texture of the kind that training showed. Put the same objects on photographs (group B of chapter 01: a rocket, a cat, bricks, gravel), with all labels as they are. Guess first: how far does the AP50 of the shipped model fall? And mIoU, and depth?
 
 # %% tags=["live"]
 #| alt-zh: 一张照片背景上的图和带着的模型的六个回答：框，实例，类别，深度，置信度，角
@@ -1573,10 +1583,10 @@ print("                     " + "  ".join(f"{name:>9s}" for name in ("class", "a
 for name, values in (("texture", shipped_scores), ("photographs", photo_scores)):
     print(f"{name:20s} ", "  ".join(f"{values[key]:9.1f}" for key in ("class", "ap50", "mask_ap50", "miou", "abs_rel")))
 show_answers(shipped, on_photos, 0)
-assert photo_scores["ap50"] < shipped_scores["ap50"] - 10 and shipped_scores["ap50"] > 95
+assert photo_scores["miou"] < shipped_scores["miou"] - 10 and shipped_scores["ap50"] > 95
 
 # %% [markdown] lang="zh"
-# 物体还是那些物体，画法一点没变，框的 AP50 掉了十分以上。模型从没见过纹理以外的背景，训练也从来不需要它学会“这不是物体”。第 01 章的补救，在训练里掺进别的照片，这一章没有量。
+# 三种结果，各不相同。框和名字几乎不掉。分割掉了二十分上下：猫的鼻子也被它认成了什么，背景上多出来的一小块，就压低一整类的交并比。深度最惨，比一张平均深度图还差：判断远近的线索是远处的雾气，这些图里雾气一点没少，可是隔着没见过的背景，它读错了。第 01 章的补救，在训练里掺进别的照片，这一章没有量。
 #
 # 还有别的东西，这个世界里看不到：
 #
@@ -1586,7 +1596,7 @@ assert photo_scores["ap50"] < shipped_scores["ap50"] - 10 and shipped_scores["ap
 # - 我们的三角形只有三个角，全都在那里。人的十七个关键点常常被挡住。
 
 # %% [markdown] lang="en"
-# The objects are the same, drawn in the same way, and the AP50 of boxes falls by more than ten points. The model has never seen any background but texture, and training never asked it to learn what is *not* an object. The remedy of chapter 01, other photographs in training, is not measured in this chapter.
+# Three outcomes. Boxes and names hardly suffer. Segmentation loses some twenty points: even the cat's nose is taken for something, and a patch of background lowers the IoU of a whole class. Depth fares worst, worse than one mean map for all: its cue is the haze of distance, of which these pictures have as much as ever, but on backgrounds never seen it misreads it. The remedy of chapter 01, other photographs in training, is not measured in this chapter.
 #
 # More that this world does not show:
 #

@@ -85,7 +85,18 @@ from vlmlearn.training.recipes import chapter_10 as recipe
 from vlmlearn.training.recipes.record import load_results
 from vlmlearn.training.scene_scores import annotations, corners_in, detections, rank_correlation, scene_scores
 from vlmlearn.training.scene_tasks import WEIGHTS, class_heat, scene_targets, task_losses
-from vlmlearn.world import COLORS, SHAPES, admits_order, augment, labelled_pictures, mirror, permuted_colors, photo_backgrounds, rotate, sample_scenes
+from vlmlearn.world import (
+    COLORS,
+    SHAPES,
+    admits_order,
+    augment,
+    labelled_pictures,
+    mirror,
+    permuted_colors,
+    photo_backgrounds,
+    rotate,
+    sample_scenes,
+)
 from vlmlearn.world.augment import TASKS
 from vlmlearn.world.recolor import ORDERS
 from vlmlearn.world.shapes import HELD_OUT_PAIRS

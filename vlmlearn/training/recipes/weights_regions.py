@@ -17,7 +17,7 @@ from vlmlearn.training.recipes import chapter_10
 from vlmlearn.training.recipes.record import machine, progress, recipe_hash
 from vlmlearn.training.scene_scores import scene_scores
 
-SOURCES = (*chapter_10.SOURCES, "hub.weights", "hub.shipped", "training.recipes.weights_regions")
+SOURCES = (*chapter_10.SOURCES, "training.recipes.weights_regions")
 NAME = "tiny-regions"
 PICTURES = 48_000
 STEPS = 2400

@@ -55,6 +55,17 @@ def giou_by_columns(a, b):
     return iou - (hull - union) / hull.clamp(min=1e-9)
 
 
+def giou_by_masks(a, b):
+    """Divide only where there is something to divide by."""
+    shared = (torch.minimum(a[:, 2:], b[:, 2:]) - torch.maximum(a[:, :2], b[:, :2])).relu().prod(1)
+    hull = (torch.maximum(a[:, 2:], b[:, 2:]) - torch.minimum(a[:, :2], b[:, :2])).prod(1)
+    union = (a[:, 2:] - a[:, :2]).prod(1) + (b[:, 2:] - b[:, :2]).prod(1) - shared
+    iou, empty = torch.zeros_like(hull), torch.zeros_like(hull)
+    iou[union > 0] = shared[union > 0] / union[union > 0]
+    empty[hull > 0] = 1 - union[hull > 0] / hull[hull > 0]
+    return iou - empty
+
+
 def giou_by_stacking(a, b):
     both = torch.stack([a, b])
     hull = (both[..., 2:].amax(0) - both[..., :2].amin(0)).prod(-1)
@@ -87,11 +98,24 @@ def smooth_by_huber(prediction, target, beta):
     return F.huber_loss(prediction, target, delta=beta) / beta
 
 
+def smooth_with_a_plain_zero(prediction, target, beta):
+    if not len(prediction):
+        return torch.tensor(0.0)
+    d = (prediction - target).abs()
+    near = d.clamp(max=beta)
+    return (near * (d - near / 2) / beta).mean()
+
+
 def silog_by_multiplying(prediction, target, lam):
     valid = (target > 0).to(target)
     d = (prediction.log() - torch.where(target > 0, target, 1).log()) * valid
     n = valid.sum()
     return torch.sqrt((d**2).sum() / n - lam / n**2 * d.sum() ** 2)
+
+
+def silog_without_nan(prediction, target, lam):
+    d = torch.where(target > 0, prediction.log() - target.log(), math.nan)
+    return (d.square().nanmean() - lam * d.nanmean() ** 2).sqrt()
 
 
 def silog_by_quotient(prediction, target, lam):
@@ -161,10 +185,10 @@ def soft_by_marginals(heatmaps, temperature):
 
 RIGHT = {
     "box_iou": [iou_of_columns, iou_by_relu, iou_by_repetition],
-    "giou": [giou_by_columns, giou_by_stacking],
+    "giou": [giou_by_columns, giou_by_masks, giou_by_stacking],
     "focal_loss": [focal_by_masks, focal_by_exponential],
-    "smooth_l1": [smooth_by_torch, smooth_by_huber],
-    "silog_depth_loss": [silog_by_multiplying, silog_by_quotient],
+    "smooth_l1": [smooth_by_torch, smooth_by_huber, smooth_with_a_plain_zero],
+    "silog_depth_loss": [silog_by_multiplying, silog_without_nan, silog_by_quotient],
     "nms": [nms_by_flags, nms_by_highest],
     "decode_boxes": [decoded_by_columns, decoded_by_minimum],
     "soft_argmax": [soft_by_einsum, soft_by_grid, soft_by_marginals],
@@ -221,6 +245,20 @@ WRONG = {
         "inverse": lambda prediction, target, lam: (
             (1 / picked(prediction, target)[0] - 1 / picked(prediction, target)[1]).square().mean().sqrt()
         ),
+        "far enough": lambda prediction, target, lam: silog_by_quotient(
+            prediction, target * (target > 1), lam
+        ),
+        "one root of the pictures' mean": lambda prediction, target, lam: (
+            torch.stack(
+                [
+                    silog_by_quotient(p, t, lam) ** 2
+                    for p, t in zip(prediction, target, strict=True)
+                    if t.amax() > 0
+                ]
+            )
+            .mean()
+            .sqrt()
+        ),
         "infinity": lambda prediction, target, lam: silog_by_quotient(prediction, target, lam) * math.inf,
     },
     "nms": {
@@ -236,6 +274,9 @@ WRONG = {
         "from one": lambda boxes, scores, threshold: nms(boxes, scores, threshold) + 1,
         "from behind": lambda boxes, scores, threshold: nms(boxes, scores, threshold) - len(boxes),
         "absolute scores": lambda boxes, scores, threshold: nms(boxes, scores.abs(), threshold),
+        "above minus one": lambda boxes, scores, threshold: nms(boxes, scores, threshold)[
+            scores[nms(boxes, scores, threshold)] > -1
+        ],
         "whole pixels": lambda boxes, scores, threshold: nms(boxes.round(), scores, threshold),
     },
     "decode_boxes": {
@@ -349,3 +390,42 @@ def test_transposed_overlaps_are_told():
 def test_one_exercise_in_the_place_of_another_is_told():
     found = verdict_of("silog_depth_loss", smooth_by_torch, 0)
     assert found.kind == "other_exercise" and "smooth_l1" in found.message.en
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_scores_that_were_filtered_are_told(seed):
+    def above_zero(boxes, scores, threshold):
+        kept = nms(boxes, scores, threshold)
+        return kept[scores[kept] > 0]
+
+    assert verdict_of("nms", above_zero, seed).mistake == "zeroed_scores"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_lost_sign_is_told(seed):
+    def distances(prediction, target, lam):
+        p, t = picked(prediction, target)
+        d = (p.log() - t.log()).abs()
+        return (d.square().mean() - lam * d.mean().square()).sqrt()
+
+    assert verdict_of("silog_depth_loss", distances, seed).mistake == "sign_lost"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    "share",
+    [
+        lambda part, whole: torch.where(whole > 0, part / whole, 0),
+        lambda part, whole: (part / whole).nan_to_num(),
+    ],
+)
+def test_nan_gradients_of_boxes_without_area_are_told(share, seed):
+    def guarded_after(a, b):
+        shared = (torch.minimum(a[:, 2:], b[:, 2:]) - torch.maximum(a[:, :2], b[:, :2])).clamp(min=0).prod(1)
+        hull = (torch.maximum(a[:, 2:], b[:, 2:]) - torch.minimum(a[:, :2], b[:, :2])).prod(1)
+        union = (a[:, 2:] - a[:, :2]).prod(1) + (b[:, 2:] - b[:, :2]).prod(1) - shared
+        return share(shared, union) - share(hull - union, hull)
+
+    found = verdict_of("giou", guarded_after, seed)
+    assert found.kind == "property" and "`torch.where` computes both" in found.message.en
+    assert "先护住分母" in found.message.zh

@@ -201,13 +201,14 @@ def _distances(seed: int) -> Iterator[Case]:
     right = _normal(generator, 2, 4)
     yield Case((right, right.clone(), 0.5), Message("预测完全正确。", "A perfect prediction."), gradient)
     empty = Message("这批图里没有目标。", "A batch without objects.")
-    yield Case((_none(0, 4), _none(0, 4), 1.0), empty, gradient)
+    # in float32, so that a plain `torch.tensor(0.0)` is as good an answer as any
+    yield Case((_none(0, 4).float(), _none(0, 4).float(), 1.0), empty, gradient)
     prediction, target, beta = case([[0.3, -0.6, 1.8, -2.4], [2, -0.7, 0.9, -4]], 0.25)
     yield Case((prediction.float(), target.float(), beta), FLOAT32, gradient)
 
 
 def _depths(seed: int) -> Iterator[Case]:
-    """Depths of 2 to 30 metres; 0 and −1 stand where nothing was measured."""
+    """Depths of 2 to 30 metres, and once below 1; 0 and −1 stand where nothing was measured."""
     generator, gradient = _generator(seed), ("prediction",)
     hole = Message("有的像素没有测到深度。", "Some pixels have no depth.")
     whole = Message("有一张图一个深度也没有。", "One of the pictures has no depth at all.")
@@ -239,6 +240,15 @@ def _depths(seed: int) -> Iterator[Case]:
         if len(valid) == 2:
             kept = prediction.float(), torch.where(valid > 0, depth, valid).float(), lam
     yield Case(kept, FLOAT32, gradient)
+    depth = 0.1 + 0.8 * _uniform(generator, 1, 2, 3)
+    near = Message("深度都不到 1 米。", "All depths are below 1 metre.")
+    prediction = depth * (0.3 + 0.3 * _uniform(generator, 1, 2, 3)).exp()
+    valid = torch.tensor([[[1, 1, 0], [1, 1, 1]]]) > 0
+    yield Case((prediction, torch.where(valid, depth, 0), 0.5), near, gradient)
+    depth = 2 + 28 * _uniform(generator, 1, 2, 2)
+    mixed = Message("有的像素预测远了，有的近了。", "Some pixels are predicted too far away, some too near.")
+    apart = torch.tensor([[[0.3, -0.4], [0.25, -0.1]]]) * (1 + 0.2 * _uniform(generator, 1, 2, 2))
+    yield Case((depth * apart.exp(), depth, 0.7), mixed, gradient)
 
 
 def _candidates(seed: int) -> Iterator[Case]:
@@ -275,7 +285,8 @@ def _candidates(seed: int) -> Iterator[Case]:
     yield Case((diagonal, noisy(0.4, 0.9, 0.6), 0.3), APART)
     yield Case((_none(0, 4), _none(0), 0.5), NO_BOXES)
     logits = Message("分数是 logit，有正有负。", "Scores are logits, some of them negative.")
-    yield Case((_near(generator, *longer), noisy(-2.0, -0.5, 1.5, -3.0, 0.4), 0.3), logits)
+    alone = (40, 20, 48, 28)  # kept, with a score between −1 and 0
+    yield Case((_near(generator, *longer, alone), noisy(-2.0, -0.5, 1.5, -3.0, 0.4, -0.3), 0.3), logits)
     low = Message("所有的分数都很低。", "All scores are low.")
     yield Case((_near(generator, *longer), noisy(0.02, 0.17, 0.12, 0.07, 0.22) / 2, 0.3), low)
     for n, threshold in ((9, 0.1), (12, 0.4), (14, 0.7)):
@@ -735,6 +746,16 @@ def _close(a: Tensor, b: Tensor) -> bool:
     return bool(torch.allclose(a, b, rtol=1e-4, atol=1e-4))
 
 
+def _has_finite_gradients(function: Pair, a: Tensor, b: Tensor) -> bool:
+    """Whether no gradient of the sum is NaN or ∞; where none arrives at all is another matter."""
+    a, b = a.clone().requires_grad_(), b.clone().requires_grad_()
+    total = function(a, b).sum()
+    if not total.requires_grad:  # of no boxes
+        return True
+    arrived = torch.autograd.grad(total, (a, b), allow_unused=True)
+    return all(gradient is None or bool(gradient.isfinite().all()) for gradient in arrived)
+
+
 def _inclusive_areas(a: Tensor, b: Tensor) -> Tensor:
     more = _measured(a, b, more=1.0)
     return _iou(_measured(a, b)._replace(a=more.a, b=more.b))
@@ -1080,6 +1101,13 @@ GIOU = Exercise(
             lambda function, a, b: _close(function(3 * a + 5, 3 * b + 5), function(a, b)),
             zh="两个框一起平移、放大，结果不变。",
             en="moving and enlarging both boxes alike changes nothing.",
+        ),
+    ),
+    demands=(
+        Property(
+            lambda function, a, b: _has_finite_gradients(function, a, b),
+            zh="有的框没有面积，那里的梯度是 NaN 或 ∞，一步就毁掉所有权重。`torch.where` 两边都要算：0/0 没有选中，反向传播时却照样得出 NaN。先护住分母，再做除法。",
+            en="Where boxes have no area a gradient is NaN or ∞, and one step ruins all weights. `torch.where` computes both of its sides: 0/0 is not picked, yet it makes a NaN on the way back. Guard the denominator first and divide after.",
         ),
     ),
     hints=(
@@ -1568,6 +1596,12 @@ SILOG_DEPTH_LOSS = Exercise(
             en="λ is fixed at 0.5.",
         ),
         Mistake(
+            "lambda_of_bts",
+            _of_differences(lambda d, lam: _silog(d, 0.85)),
+            zh="λ 写死成了 0.85，那是 BTS 的取值。",
+            en="λ is fixed at 0.85, its value in BTS.",
+        ),
+        Mistake(
             "one_minus_lambda",
             _of_differences(lambda d, lam: _silog(d, 1 - lam)),
             zh="用成了 1 − λ：λ = 1 时应当完全不管整体的倍数。",
@@ -1596,6 +1630,12 @@ SILOG_DEPTH_LOSS = Exercise(
             _of_differences(lambda d, lam: _silog(d, -lam)),
             zh="符号反了：E[d]² 要减去，加上去反而更怪罪整体的倍数。",
             en="The sign is wrong: E[d]² is subtracted; added, it punishes a common factor even more.",
+        ),
+        Mistake(
+            "sign_lost",
+            _of_differences(lambda d, lam: _silog(d.abs(), lam)),
+            zh="对 d 先取了绝对值。E[d] 问的是整体偏远还是偏近：有远有近时要互相抵消，符号不能丢。",
+            en="d lost its sign in an absolute value. E[d] asks whether all is too far or too near: where some is too far and some too near the two cancel.",
         ),
         Mistake(
             "absolute",
@@ -1804,8 +1844,8 @@ NMS = Exercise(
         Mistake(
             "zeroed_scores",
             _until_zero,
-            zh="去掉的框分数改成了 0，循环到没有正分数为止。分数可以是负的 logit，那样的框全都丢了。",
-            en="Dropped boxes got a score of 0, and the loop ended where none was above 0. Scores may be negative logits, and all those boxes are lost.",
+            zh="分数不大于 0 的框全都丢了：也许你把它们筛掉了，也许你把去掉的框的分数改成 0，循环到没有正分数为止。分数可以是负的 logit。",
+            en="All boxes with a score of 0 or less are lost: they were filtered out, or dropped boxes got a score of 0 and the loop ended where none was above 0. Scores may be negative logits.",
         ),
         Mistake(
             "half",

@@ -34,7 +34,7 @@
 # %% [markdown] lang="zh"
 # **先回忆三个问题**
 #
-# 1. （第 03 章）一千个答案里只有一个“是”。什么也不看，偏置该从哪里出发？
+# 1. （第 03 章；还没读，就先看答案）一千个答案里只有一个“是”。什么也不看，偏置该从哪里出发？
 # 2. （第 02 章）排名第 1 和第 3 的是对的，一共只有这两个对的。平均精确率是多少？
 # 3. （第 00 章）一个框是 (3, 5, 9, 8)。它有几个像素？
 #
@@ -49,7 +49,7 @@
 # %% [markdown] lang="en"
 # **Three questions to warm up**
 #
-# 1. (chapter 03) Of a thousand answers, one is *yes*. Where should the bias start, before any look?
+# 1. (chapter 03; if it is still ahead of you, read the answer) Of a thousand answers, one is *yes*. Where should the bias start, before any look?
 # 2. (chapter 02) Ranks 1 and 3 are right, and these two are all that is right. What is the average precision?
 # 3. (chapter 00) A box is (3, 5, 9, 8). How many pixels does it have?
 #
@@ -148,7 +148,7 @@ def show_answers(model, pictures, number, least=0.3):
             axes.imshow(rearrange(picture, "c h w -> h w c"))
         for axes, classes in ((panels[1], owner), (panels[2], said["segmentation"]["logits"][0].argmax(0))):
             axes.imshow(classes, cmap=KINDS, vmin=0, vmax=6, interpolation="nearest")
-        for axes, name, low, high, map_name in ((panels[3], "depth", 2, 10, "cividis_r"), (panels[4], "confidence", 0, 1, "cividis")):
+        for axes, name, low, high, map_name in ((panels[3], "depth", 2, 10, "cividis_r"), (panels[4], "confidence", 0.5, 1, "cividis")):
             drawn = axes.imshow(said["depth"][name][0, 0], cmap=map_name, vmin=low, vmax=high)
             axes.figure.colorbar(drawn, ax=axes, shrink=0.7)
         sure = found.scores > least
@@ -174,21 +174,21 @@ assert shipped_scores["ap50"] > 95
 
 # %% [markdown] lang="zh"
 # 从左到右：**检测**（detection）给出框和名字；**实例分割**（instance segmentation）说每个像素是哪个物体的；**语义分割**（semantic segmentation）说它是哪一类；
-# **深度**和模型自己说的**置信度**（confidence）；三角形的顶点（圆点）、右下角（方块）、左下角（三角）。图下面是 300 张测试图上的得分，每个数是什么意思，第 4 节再说。最差的是三角形的角（`pck`）；`abs_rel` 是误差，越低越好。
+# **深度**和模型自己说的**置信度**（confidence）；三角形的顶点（圆点）、右下角（方块）、左下角（三角）；三角形会转，尖的那个角是顶点，角的名字按它立正时算。图下面是 300 张测试图上的得分，每个数是什么意思，第 4 节再说。最差的是三角形的角（`pck`）；`abs_rel` 是误差，越低越好。
 #
 # ### 里面是什么
 #
 # `RegionEncoder` 分两半。下面一半是**特征金字塔**（feature pyramid；Lin 等，2017）：图像先变成粗的**特征图**（feature map），8 像素一格，在那里看懂全局；再一级一级放大，
-# 每一级都把同样粗细的早期特征加回来，于是既懂得多，又说得准位置。上面一半是任务头：每个头都很小，读同样的特征图，各说各的。
+# 每一级都把同样粗细的早期特征加回来，于是既懂得多，又说得准位置。上面一半是任务头：每个头都很小，读的都是这座金字塔的特征图，各说各的。
 
 # %% [markdown] lang="en"
-# From left to right: **detection** gives boxes with names; **instance segmentation** says to which object a pixel belongs, **semantic segmentation** of which class it is; then **depth**, with the **confidence** that the model claims; and the corners of triangles, the apex a dot, the right one a square, the left one a triangle.
-# Below are scores on 300 test pictures; section 4 says what each number means. Worst are the corners of triangles (`pck`); `abs_rel` is an error, lower is better.
+# From left to right: **detection** gives boxes with names; **instance segmentation** says to which object a pixel belongs, **semantic segmentation** of which class it is; then **depth**, with the **confidence** that the model claims; and the corners of triangles, the apex a dot, the right one a square, the left one a triangle (triangles are turned; the apex is the sharpest corner, and right and left are named as if it stood on top).
+# The last line has its scores on 300 test pictures, in percent; section 4 says what each means. Boxes (`ap50`) come out best, the corners of triangles (`pck`) worst; `abs_rel` is an error, lower is better.
 #
 # ### What is inside
 #
 # `RegionEncoder` has two halves. The lower is a **feature pyramid** (Lin et al. 2017): the picture first becomes a coarse **feature map** of 8 pixels a place, where the whole is understood, and is then enlarged again step by step; each
-# step adds the early features of its own fineness, so that it both understands and knows where. The upper half is the task heads: each is small, all read the same maps, and each says its own.
+# step adds features of its own fineness from before, so that the result both understands and knows where. The upper half is the task heads: each is small, all read maps of this one pyramid, and each answers its own question.
 
 # %%
 untrained = RegionEncoder().eval()
@@ -204,24 +204,26 @@ for name, part in {"pyramid": untrained.pyramid, **untrained.heads}.items():
 # %% [markdown] lang="zh"
 # 读这张表：4 是四张图；256 是 16×16 个位置，每个位置 4 像素见方；64×64 是像素，32×32 是每格 2 像素。
 #
-# - `classifications`：每个位置、每种形状一个 logit；`regressions`：每个位置四个数，是框的四边离这个位置有多远。
-# - `prototypes` 和 `coefficients`：实例分割不为每个物体画一张图。整张图共用十几张**原型**（prototype），每个位置给出一组系数，按系数把原型加起来，就是那个物体的掩码（YOLACT；Bolya 等，2019）。
+# - `classifications`：每个位置、每种形状一个 logit；`regressions`：每个位置四个数，由它们算出框的四边离这个位置有多远。
+# - `prototypes` 和 `coefficients`：实例分割不为每个物体画一张图。整张图共用 16 张**原型**（prototype），每个位置给出一组系数，按系数把原型加起来，再过 sigmoid，就是那个物体的掩码（YOLACT；Bolya 等，2019）。其中 12 张是学来的，4 张是固定的（1、x、y、x²+y²），用它们，每个位置可以只管自己附近。
+# - `instances` 和 `instance_masks`：最有把握的六个位置，和它们的掩码。
 # - `log_scale` 和 `confidence`：深度头还说自己多半会错多少（第 6 节）。
 #
 # ### logit 不是概率
 #
-# 分类头给出两样：`logits` 是任意的数，`probabilities` 是它们的 softmax。**损失要的是前者**：交叉熵自己会做 softmax。把概率当 logit 传进去，什么错误也不会报。先猜：六类里，它完全确定、而且对了，损失是多少？
+# 分类头给出两样：`logits` 是任意的数，`probabilities` 是它们的 softmax。**损失要的是前者**：交叉熵自己会做 softmax。把概率当 logit 传进去，什么错误也不会报。先猜：六类里，它完全确定、而且对了，把 logit 传进去，损失是多少？把概率传进去呢？
 
 # %% [markdown] lang="en"
 # To read the table: 4 is four pictures; 256 is 16×16 places of 4 pixels each way; 64×64 are pixels, and 32×32 places of 2 pixels.
 #
-# - `classifications`: a logit for each place and shape; `regressions`: four numbers a place, how far away the four sides of the box are.
-# - `prototypes` and `coefficients`: instance segmentation does not draw a map for each object. A picture has a dozen shared **prototypes**; each place gives coefficients, and the prototypes added with these weights are the mask of its object (YOLACT; Bolya et al. 2019).
+# - `classifications`: a logit for each place and shape; `regressions`: four numbers a place, from which come its distances to the four sides of the box.
+# - `prototypes` and `coefficients`: instance segmentation does not draw a map for each object. A picture has shared **prototypes**; each place gives coefficients, and the prototypes added with these weights, through a sigmoid, are the mask of its object (YOLACT; Bolya et al. 2019). Of our 16, twelve are learnt; four are fixed (1, x, y, x²+y²), so that a place can favour its own surroundings.
+# - `instances` and `instance_masks`: the six places that are surest of a class, and their masks.
 # - `log_scale` and `confidence`: the depth head also says how far off it expects to be (section 6).
 #
 # ### A logit is no probability
 #
-# The classification head gives both: `logits` are any numbers, `probabilities` are their softmax. **A loss wants the former**: cross entropy takes the softmax itself. Pass probabilities for logits, and no error appears. Guess first: with six classes, wholly certain and right, what is the loss?
+# The classification head gives both: `logits` are any numbers, `probabilities` are their softmax. **A loss wants the former**: cross entropy takes the softmax itself. Pass probabilities for logits, and no error appears. Guess first: with six classes, wholly certain and right, what is the loss of the logits, and what when the probabilities are passed in their place?
 
 # %%
 logits = torch.tensor([[30.0, 0, 0, 0, 0, 0]])
@@ -230,12 +232,12 @@ print(f"loss of the logits        {nn.functional.cross_entropy(logits, right).it
 print(f"loss of the probabilities {nn.functional.cross_entropy(logits.softmax(1), right).item():.3f}   guessing: ln 6 = {math.log(6):.3f}")
 
 # %% [markdown] lang="zh"
-# 做了两次 softmax，损失再也低不过 1.04，梯度也小得可怜。凡是叫 `logits` 的，交给损失；叫 `probabilities`、`masks`、`heatmaps` 的，拿来看。
+# 做了两次 softmax，六类时损失再也低不过 1.04；它要是完全确定，不管对错，几乎没有梯度。叫 `logits` 的，还有 `classifications`，交给损失；叫 `probabilities`、`masks`、`heatmaps` 的，拿来看。
 #
 # 自己装一个头，一行就够。名字写错，它会告诉你最像的是哪个：
 
 # %% [markdown] lang="en"
-# With two softmaxes the loss never gets below 1.04, and the gradient is a trickle. What is called `logits` goes to the loss; `probabilities`, `masks` and `heatmaps` are to be looked at.
+# With two softmaxes and six classes the loss never gets below 1.04, and where the model is wholly certain, right or wrong, no gradient is left. What is called `logits` goes to the loss, and so do `classifications`; `probabilities`, `masks` and `heatmaps` are to be looked at.
 #
 # To make a head of your own takes one line, and a misspelt name is answered with the nearest:
 
@@ -254,7 +256,7 @@ for wrong in ({"task_type": "detecton"}, {"task_type": "detection", "atention_ty
 # 没训练的检测头，处处都只说百分之一：它的偏置从 $-\ln 99$ 出发。这和第 03 章 SigLIP 从 −10 出发是同一个道理（RetinaNet；Lin 等，2017，第 4.1 节）；第 2 节会看到它为什么要紧。
 
 # %% [markdown] lang="en"
-# An untrained detection head says one in a hundred everywhere: its bias starts at $-\ln 99$, for the same reason that SigLIP's started at −10 in chapter 03 (RetinaNet; Lin et al. 2017, section 4.1). Section 2 shows why it matters.
+# An untrained detection head says about one in a hundred everywhere: its bias starts at $-\ln 99$, for the same reason that SigLIP's started at −10 in chapter 03 (RetinaNet; Lin et al. 2017, section 4.1). Section 2 shows why it matters.
 
 # %% [markdown] lang="zh"
 # ## 2 框
@@ -285,7 +287,7 @@ print(iou((0, 0, 10, 10), (0, 0, 10, 10)), iou((0, 0, 10, 10), (0, 0, 10, 5)), i
 # 都说“交并比 0.5 就算找到”。听起来像是“盖住一半就行”。先猜：两个一样大的框，横着错开多少，交并比是 0.5？盖住一半时，交并比又是多少？
 
 # %% [markdown] lang="en"
-# "Found" usually means an IoU of 0.5, which sounds like "half of it is covered". Guess first: two equal boxes, one shifted sideways; by how much for an IoU of 0.5? And what is the IoU when half of each is covered?
+# "Found" usually means an IoU of 0.5, which sounds like "half of it is covered". Guess first: two equal boxes, one shifted sideways; by what share of its width for an IoU of 0.5? And what is the IoU when half of each is covered?
 
 # %%
 #| alt-zh: 三对一样大的框，分别横着错开六分之一、三分之一、二分之一，交并比是 0.71、0.50、0.33
@@ -300,15 +302,15 @@ print("one pixel too far right and down, boxes of 8, 12, 20, 200 pixels:", *(f"{
 
 # %% [markdown] lang="zh"
 # 交并比 0.5 时，每个框都还被盖住**三分之二**；盖住一半，只有 0.33。因为错开的部分算了两遍：一遍在这边，一遍在那边。
-# 第二行是另一件要记住的事：同样差一个像素，大框几乎不掉分，小框要掉四分之一以上。我们的小物体大约 12 像素，所以“交并比 0.75”在这里是很严的要求。
+# 第二行是另一件要记住的事：同样往右、往下各差一个像素，200 像素的框几乎不掉分，12 像素的要掉四分之一以上。我们的小物体大约 12 像素，所以“交并比 0.75”在这里是很严的要求。
 #
 # ### 拿它当损失：没有碰到，就没有方向
 #
 # 想让预测的框盖住目标，最直接的损失是 $1-\text{IoU}$。先猜：两个框离得远，梯度是多少？
 
 # %% [markdown] lang="en"
-# At an IoU of 0.5 **two thirds** of each box are covered; with one half covered it is 0.33. What does not fit is counted twice, once on either side. The second line is worth remembering too: off by the same single pixel, a large box loses next to nothing and a small one a quarter
-# or more. Our small objects have some 12 pixels, so an IoU of 0.75 is a strict demand here.
+# At an IoU of 0.5 **two thirds** of each box are covered; with one half covered it is 0.33. What does not fit is counted twice, once on either side. The second line is worth remembering too: off by the same single pixel both ways, a large box loses next to nothing and a small one a quarter
+# or more. Our small objects are some 12 pixels wide, so an IoU of 0.75 is a strict demand here.
 #
 # ### As a loss: no touch, no direction
 #
@@ -352,27 +354,27 @@ for name, loss in (("1 - IoU ", iou_loss), ("1 - GIoU", giou_loss)):
     print(f"{name}   IoU after 0, 40, 80, 120, 160 steps:", *overlaps, "  box", [round(x) for x in box[0].tolist()])
 
 # %% [markdown] lang="zh"
-# 第一行一步也没走。软件包的检测头用 $1-\text{GIoU}$。
+# 第一行一步也没走。第二行先把框拉长，盖住目标，再把远的那一边往回收，160 步还没收完：处处有斜率，不等于走得快。这一章的检测头用 $1-\text{GIoU}$ 训练。
 #
 # ### 谁来回答这个物体？
 #
 # 网络在许多位置同时作答，得先说好哪个位置负责哪个物体。两种办法：
 #
 # - **锚框**（anchor；Faster R-CNN、RetinaNet）：每个位置预先摆好几个大小、形状不同的框，谁和物体的交并比够大，谁就负责；网络只说怎样把锚框挪一挪、拉一拉。
-# - **按中心**（FCOS，Tian 等，2019；CenterNet，Zhou 等，2019）：物体中心落在哪一格，就由哪一格负责；那一格直接说出四边有多远。我们用这一种。
-#   训练的目标是一张**热力图**（heat map）：中心是 1，往四周按钟形降下去，因为差一格的框也不算太坏。
+# - **不用锚框**：每一格直接说出框的四边离它有多远（FCOS，Tian 等，2019）。谁负责？FCOS 让框里的许多格都负责，CenterNet（Zhou 等，2019）只让物体中心落进的那一格负责。我们照 FCOS 说框，照 CenterNet 选格。
+#   训练的目标是一张**热力图**（heat map）：中心是 1，往四周按钟形降下去，因为差一格的框也不算太坏。物体越大，钟越宽；我们的物体只有几格大，差一格就差得多，钟缩得只剩中心一格（下图右）。
 #
 # 不论哪一种，“是”都少得可怜，这叫**类别不平衡**（class imbalance）。先猜：一张图问 16×16 个位置 × 6 种形状，几个答案里有一个“是”？
 
 # %% [markdown] lang="en"
-# The first line has not moved at all. The detection heads of the package use $1-\text{GIoU}$.
+# The first box has not moved at all. The second first stretches until it covers the target and then draws in its far side, which lags behind even after 160 steps: a slope everywhere is not yet a fast way. The detection heads of this chapter are trained with $1-\text{GIoU}$.
 #
 # ### Who answers for an object?
 #
 # A network answers at many places at once, and it has to be agreed which place is responsible for which object. There are two ways:
 #
 # - **Anchors** (Faster R-CNN, RetinaNet): every place has a few boxes of several sizes and shapes laid out beforehand, and those that overlap enough with an object are responsible; the network only says how to move and stretch them.
-# - **Centres** (FCOS, Tian et al. 2019; CenterNet, Zhou et al. 2019): the place where an object's middle falls is responsible, and says directly how far away the four sides are. This is ours. What is to be learnt is a **heat map**: 1 at the middle, and a bell around it, since a box that is one place off is not so bad.
+# - **Centres**: no boxes beforehand. In CenterNet (Zhou et al. 2019) the place where an object's middle falls is responsible, and says how wide and how high the box is; in FCOS (Tian et al. 2019) many places inside the box are, and each says how far away its four sides are. Ours is CenterNet's place with FCOS's four distances. What is to be learnt is a **heat map**: 1 at the middle, and a bell around it, since a box that is one place off is not so bad. The bell goes by the size of the object in places; ours are some three to five places wide, and so narrow is the bell that the neighbours get a hundredth or so. In the figure below a single place is bright.
 #
 # Either way *yes* is rare, which is called **class imbalance**. Guess first: a picture asks about 16×16 places × 6 shapes; one answer in how many is *yes*?
 
@@ -404,7 +406,7 @@ with plots.figure(5, 2.4, columns=2) as (_, (left, right)):
 #
 # $$-(1-p)^\gamma\ln p$$
 #
-# What is known already, with $p$ near 1, hardly counts any more. Guess first: a half-trained model says 0.01 to the background and 0.3 to objects; how much of the loss comes from objects?
+# What is known already, with $p$ near 1, hardly counts any more. Guess first: a half-trained model says 0.01 to the background and 0.3 to objects; how much of the loss comes from objects, with cross entropy and with focal?
 
 
 # %%
@@ -420,19 +422,19 @@ for name, background, thing in (("all with 0.5", 0.5, 0.5), ("all with 0.01, as 
     print(f"{name:27s} {share_of_objects(background, thing, 0):13.1f}% {share_of_objects(background, thing, 2):13.1f}%")
 
 # %% [markdown] lang="zh"
-# 第一行，从 0.5 出发：两种损失里，物体都只占千分之二左右，focal 也救不了。第二行，换个起点，物体立刻占到四成，这就是为什么偏置要从 $-\ln 99$ 出发。第三行是 focal 的用处：学着学着，物体又被淹没，乘上 $(1-p)^2$ 才没有。
+# 第一行，从 0.5 出发：两种损失里，物体都只占千分之二左右，focal 也救不了。第二行，换个起点，物体立刻占到四成，这就是为什么偏置要从 $-\ln 99$ 出发。第三行是 focal 的用处：学着学着，物体那一份又掉到一成半上下，乘上 $(1-p)^2$，几乎全部的损失都来自物体。
 #
 # 它真的更好吗？占多少是算出来的，好不好得训练了才知道：第 8 节有记录。
 
 # %% [markdown] lang="en"
-# The first line starts from 0.5: with either loss objects are some two thousandths of it, and focal is no help. The second has another start, and objects are four tenths at once, which is why the bias begins at $-\ln 99$. The third is what focal is for: as training goes on, objects are drowned again, and the factor $(1-p)^2$ prevents it.
+# The first line starts from 0.5: with either loss objects are some two thousandths of it, and focal is no help. The second has another start, and objects are four tenths at once, which is why the bias begins at $-\ln 99$. The third is what focal is for: as training goes on, objects are drowned again (here a sixth is left to them), and the factor $(1-p)^2$ prevents it.
 #
 # Is it really better? A share can be calculated, but whether it helps takes a training: section 8 has the record.
 
 # %% [markdown] lang="zh"
 # ## 3 六件事一起学
 #
-# **多任务学习**（multi-task learning）：特征金字塔只算一遍，每个头各有各的损失，加起来一起下降。损失的单位各不相同（奈特、交并比、对数里的误差），直接相加，谁的数字大谁说了算，所以各乘一个权重。下面这些权重是试出来的。
+# **多任务学习**（multi-task learning）：特征金字塔只算一遍，每个头各有各的损失，加起来一起下降。损失的单位各不相同（有的是奈特，有的是重叠的比例），直接相加，谁的数字大谁说了算，所以各乘一个权重。下面这些权重是试出来的。表里的 Dice 和交并比相近，也量重叠：交集的两倍，除以两边面积之和；损失是 1 减去它。
 #
 # | 任务 | 目标 | 损失 |
 # |---|---|---|
@@ -452,7 +454,7 @@ for name, background, thing in (("all with 0.5", 0.5, 0.5), ("all with 0.01, as 
 # |---|---|---|
 # | shape, colour | the class, at the place of the middle | cross entropy |
 # | detection | the heat map; four sides at the middle's place | focal loss of heat maps; $1-\text{GIoU}$ |
-# | instances | the same, and the pixels of each object | the same; binary cross entropy and Dice |
+# | instances | the same, and the pixels of each object | the same; binary cross entropy, and Dice (1 minus an overlap of masks, a relative of the IoU) |
 # | semantic segmentation | the class of every pixel, background included | cross entropy |
 # | depth | metres for every pixel | negative log likelihood of a Laplace distribution (section 6) |
 # | keypoints | a heat map for each of three corners | focal loss of heat maps |
@@ -495,7 +497,7 @@ with plots.figure(13, 2.2, columns=7) as (_, panels):
     for axes, task in zip(panels, WEIGHTS, strict=True):
         axes.plot(history.steps, history.values[task], color=plots.COLORS[0])
         axes.set(title=task, xlabel="step")
-print("at the first and the last record:", "  ".join(f"{task} {history.values[task][0]:.2f} → {history.last(task, 2):.2f}" for task in WEIGHTS))
+print("first record → mean of the last two:", "  ".join(f"{task} {history.values[task][0]:.2f} → {history.last(task, 2):.2f}" for task in WEIGHTS))
 assert scores["ap50"] > AT_LEAST["ap50"]
 
 # %% [markdown] lang="zh"
@@ -508,17 +510,17 @@ assert scores["ap50"] > AT_LEAST["ap50"]
 # - `class`：在物体真正的中心问，形状和颜色都答对（48 选 1）。
 # - `ap50`、`ap`：框的 **AP**，交并比的门槛是 0.5，或 0.5、0.55 … 0.95 的平均。`mask_ap50`、`mask_ap` 是实例掩码的。下面亲手算一遍。
 # - `miou`（**mIoU**）：逐像素，每一类的交并比，七类取平均。
-# - `abs_rel`：深度的相对误差，平均值，越低越好。`confidence`：置信度和误差的等级相关，1 表示越有把握的像素错得越少。
-# - `pck`（**PCK**）：三角形的角，离真正的位置不超过半径的五分之一，才算对；在自己找到的框里找。`pck_given_box` 是在真的框里找。
+# - `abs_rel`：深度的相对误差，平均值，越低越好。`confidence`：置信度和误差的等级相关（rank correlation：只比排名），1 表示越有把握的像素错得越少，0 表示毫无关系。
+# - `pck`（**PCK**）：三角形的角，离真正的位置不超过三角形半径（高的一半）的五分之一，才算对；在自己找到的框里找。`pck_given_box` 是在真的框里找。
 #
-# 有两项，瞎猜的分数并不低，先算出来。先猜：处处都答“背景”，mIoU 是多少？每张图都答同一张平均深度图，误差是多少？
+# 有两项，什么也不看也有分数，先算出来，免得被吓住或哄住。先猜：处处都答“背景”，mIoU 是多少？每张图都答同一张平均深度图，误差是多少？
 
 # %% [markdown] lang="en"
 # The loss of depth goes below 0: a density may be above 1, and then its negative logarithm is negative. The heights of the seven curves cannot be compared.
 #
 # ## 4 Scores
 #
-# Losses cannot be compared, scores can, each with a measure of its own:
+# Losses of different tasks cannot be compared, nor do they tell how good a model is. For that each task has a measure of its own, in percent but for `confidence`:
 #
 # - `class`: asked at the true middle of an object, shape and colour both right (one of 48).
 # - `ap50`, `ap`: the **AP** of boxes with a threshold of IoU 0.5, and the mean over 0.5, 0.55 … 0.95; `mask_ap50` and `mask_ap` are those of instance masks. We compute one by hand below.
@@ -526,7 +528,7 @@ assert scores["ap50"] > AT_LEAST["ap50"]
 # - `abs_rel`: the mean relative error of depth, lower is better. `confidence`: its rank correlation with how small the error is; 1 if the surer pixels are the more right ones.
 # - `pck` (**PCK**): corners of triangles no farther from their places than a fifth of the radius, looked for in the boxes that were found; `pck_given_box` in the true ones.
 #
-# For two of them guessing does not score badly, so compute it first. Guess: the mIoU of saying "background" everywhere? And the error of giving every picture the same mean depth map?
+# For two of them an answer that never looks at the picture is not at zero, so compute it first. Guess: the mIoU of saying "background" everywhere? And the error of giving every picture the same mean depth map?
 
 # %%
 nothing = torch.zeros_like(targets.semantic)
@@ -537,12 +539,12 @@ print(f"background everywhere: mIoU {background:.1f}, though {100 * (targets.sem
 print(f"the mean depth map of training pictures: relative error {constant_depth:.1f}%")
 
 # %% [markdown] lang="zh"
-# 处处答背景，八成以上的像素是对的，mIoU 却只有十几：它对每一类一视同仁。这就是为什么分割不报“像素准确率”。
+# 处处答背景，九成像素是对的，mIoU 却只有 12.9：它对每一类一视同仁，七类里六类得零分。这就是为什么分割不能只报“像素准确率”。
 #
 # 现在，现场训练的模型和**记录结果**（900 步，三个种子，千张图；`python -m vlmlearn.training.recipes 10`）并排：
 
 # %% [markdown] lang="en"
-# With background everywhere, more than eight pixels in ten are right, and mIoU is still less than twenty: it treats all classes alike. This is why segmentation does not report the accuracy of pixels.
+# With background everywhere, nine pixels in ten are right, and mIoU is still only a seventh of that: background is one class of seven, and it treats all alike. This is why segmentation is not judged by the accuracy of pixels.
 #
 # The live model beside the **recorded results** (900 steps, three seeds, a thousand pictures; `python -m vlmlearn.training.recipes 10`):
 
@@ -564,7 +566,7 @@ print(f"seconds of the recorded trainings: {spread(recorded['whole']['seconds'],
 assert scores["ap50"] > AT_LEAST["ap50"] and scores["abs_rel"] < constant_depth
 
 # %% [markdown] lang="zh"
-# 名字和框学得最快，200 步时 `class` 和 `ap50` 已经不低。`ap` 总比 `ap50` 低一截：找到不等于框得准，小框差一个像素就过不了高的门槛（第 2 节）。最慢的是关键点，900 步也只有六成。
+# 名字和框学得最快，200 步时 `class` 和 `ap50` 已经不低。`ap` 总比 `ap50` 低一截：找到不等于框得准，小框差一个像素就过不了高的门槛（第 2 节）。最慢的是关键点，900 步也只有六成；深度在 200 步时也只比一张平均深度图好一点。
 #
 # ### AP：亲手算一遍
 #
@@ -572,12 +574,12 @@ assert scores["ap50"] > AT_LEAST["ap50"] and scores["abs_rel"] < constant_depth
 # 看到第 $k$ 个时，**精确率**（precision）是前 $k$ 个里对的比例，召回率是已找到的占全部物体的比例。一路看下去，就是一条**精确率–召回率曲线**（precision–recall curve）。
 
 # %% [markdown] lang="en"
-# Names and boxes come first, with a fair `class` and `ap50` after 200 steps. `ap` stays well below `ap50`: found is not yet well framed, and a small box that is one pixel off fails the high thresholds (section 2). Slowest are the corners: even 900 steps bring no more than six in ten.
+# Names and boxes come first, with a fair `class` and `ap50` after 200 steps. `ap` stays well below `ap50`: found is not yet well framed, and a small box that is one pixel off fails the high thresholds (section 2). Slowest are the corners: even 900 steps bring little more than six in ten. Depth, too, is after 200 steps only a little better than one mean map for all.
 #
 # ### AP by hand
 #
 # A detector gives a list of boxes a picture, each with a score. **AP sets no threshold on scores**, it asks about their order. For one class: put the boxes of all pictures together and go down from the highest score. Each box claims an object of its class that nobody has claimed yet, with an IoU of at least 0.5; if it
-# gets one, it is right. After the first $k$, **precision** is the share of right ones among them, and recall the share of all objects that have been found. All the way down this gives a **precision–recall curve**.
+# gets one, it is right. After the first $k$, **precision** is the share of right ones among them, and recall the share of all objects that have been found. All the way down this gives a **precision–recall curve**. AP is its mean height: at each of 101 recalls, 0, 0.01 … 1, take the best precision that is still to be had at this recall or a higher one, 0 if none is, and average.
 
 
 # %%
@@ -627,14 +629,14 @@ with plots.figure(5.5, 3.4) as (_, [axes]):
 assert scores["ap50"] > AT_LEAST["ap50"]
 
 # %% [markdown] lang="zh"
-# 和软件包（它与 COCO 的官方代码一致）逐类相同。101 个召回率上的精确率取平均，再对类别取平均，就是 `ap50`。
+# 和软件包（它与 COCO 的官方代码一致）逐类相同。曲线有锯齿，所以在每个召回率上，取**从那里往后**能达到的最高精确率；0、0.01 … 1 这 101 个召回率上取平均（到不了的算 0），再对类别取平均，就是 `ap50`。
 #
 # ### AP 不是准确率
 #
 # 先猜：下面三种改动，精确率会怎样变？AP 会怎样变？一，分数全部平方。二，每张图再塞进 20 个乱画的框，分数是 0。三，只留下分数高于 0.5 的框。
 
 # %% [markdown] lang="en"
-# Class by class it is what the package says, which agrees with COCO's official code. The mean of the precision at 101 recalls, averaged over classes, is `ap50`.
+# Class by class it is what the package says, which agrees with COCO's official code. Averaged over classes, it is `ap50`.
 #
 # ### AP is not accuracy
 #
@@ -676,24 +678,24 @@ plain, squared, rubbish, sure = measured.values()
 assert abs(squared[2] - plain[2]) < 0.01 and abs(rubbish[2] - plain[2]) < 1 and sure[0] > 2 * plain[0] and sure[2] <= plain[2] and plain[2] > AT_LEAST["ap50"]
 
 # %% [markdown] lang="zh"
-# 平方不改变次序，所以 AP 一分不变。乱画的框排在最后，精确率跌到不成样子，AP 几乎不动。只留有把握的，精确率大涨，AP 反而不会升高：丢掉的框里也有对的，那一段召回率就再也到不了。
+# 平方不改变次序，所以 AP 一分不变。乱画的框排在最后，精确率跌到不成样子，AP 几乎不动。只留有把握的，精确率大涨，AP 反而掉了一大截：丢掉的框里也有对的，那一段召回率就再也到不了。
 #
 # 所以 AP 高，不等于“拿来就能用”。要用，得自己定一个门槛，而在那个门槛上有多少错，AP 没有说。也没有“准确率”可算：背景有无数个框可以不画，“正确地没有画”数不出来。
 #
 # ### 非极大值抑制：一条规则
 #
-# 物体周围的许多位置都会给出框。**非极大值抑制**（NMS）只留下最好的：从分数最高的看起，和已经留下的框重叠太多的，去掉。按中心的检测器常用更省事的一招：热力图上只留比周围八格都高的（CenterNet 的办法）。
+# 物体周围的许多位置都会给出框。**非极大值抑制**（NMS）只留下最好的：从分数最高的看起，和已经留下的框重叠太多的，去掉。按中心的检测器常用更省事的一招：热力图上每种形状的图上，只留不比周围八格低的（CenterNet 的办法）。
 # 先猜：把所有位置分数高于 0.05 的框都交上去，每个物体有几个框？
 
 # %% [markdown] lang="en"
-# Squares keep the order, so AP stays exactly. Random boxes are last; precision collapses, AP hardly moves. To keep only the sure ones raises precision a lot, and AP does not rise: some of those dropped were right, and their recall is never reached any more.
+# Squares keep the order, so AP stays exactly. Random boxes are last; precision collapses, AP hardly moves. To keep only the sure ones raises precision a lot, and AP falls: some of those dropped were right, and their recall is never reached any more.
 #
 # So a high AP does not mean "ready for use". To use a detector one has to set a threshold, and how much goes wrong at it, AP does not say. Nor is there an accuracy to compute: the background has endless boxes that might not be drawn, and "rightly not drawn" cannot be counted.
 #
 # ### NMS: a rule
 #
-# Many places around an object give a box. **NMS**, non-maximum suppression, keeps the best: from the highest score down, whatever overlaps too much with a box already kept is dropped. Centre-based detectors mostly have something simpler: of the heat map only those places are kept that are higher than all
-# eight around them (CenterNet's way). Guess first: if every place with a score above 0.05 hands in its box, how many boxes has an object?
+# Many places around an object give a box. **NMS**, non-maximum suppression, keeps the best: from the highest score down, whatever overlaps too much with a box already kept is dropped. CenterNet has something simpler: of each class's heat map only those places are kept that none of the
+# eight around them exceeds. Guess first: if every place with a score above 0.05 hands in its box, how many boxes has an object?
 
 # %% tags=["live"]
 certainty, kinds = said["detection"]["classifications"].sigmoid().max(-1)  # 300 pictures, 256 places
@@ -719,15 +721,15 @@ for name, chosen in (("no rule", handed_in(None)), ("NMS at 0.5", handed_in(0.5)
 assert per_object["no rule"] > 1.5 * per_object["NMS at 0.5"] and scores["ap50"] > AT_LEAST["ap50"]
 
 # %% [markdown] lang="zh"
-# 不管就交，一个物体要被报十次。两条规则都把框减掉一小半还多；门槛 0.05 很低，所以剩下的仍比物体多，但都排在后面。在这个只训练了 200 步的模型上，NMS 的 AP50 还高几分：它让离得近的两个峰也能各报一个框。
+# 不管就交，一个物体要被报十次。NMS 减掉四成左右，看邻居的那条减掉六成多；门槛 0.05 很低，所以剩下的仍比物体多，好在多余的大多排在后面。在这个只训练了 200 步的模型上，NMS 的 AP50 还高几分；为什么，这里没有量。有一处不同：看邻居的那条在每种形状的图上各找各的峰，一个物体可能既报成圆形、又报成方形；另外两行，每个位置只报最像的那一种。
 #
 # 常有人以为 NMS 是学来的。它没有一个权重，只有一个人定的门槛，而这个门槛有代价：两个真的物体若是靠得很近，就会被当成一个。
-# 拿一个**完美**的检测器来试：它交上来的就是真值。先猜：NMS 会让它丢掉多少物体？
+# 拿一个**完美**的检测器来试：它交上来的就是真值，NMS 不分类别。先猜：NMS 会让它丢掉多少物体？
 
 # %% [markdown] lang="en"
-# With no rule an object is reported ten times. Either rule takes away a good part of it; 0.05 is a low score, so more boxes than objects remain, but they rank last. For this model of 200 steps, NMS has the higher AP50 by some points: two peaks next to each other may both hand in a box.
+# With no rule an object is reported ten times. Either rule takes away a good part of it; 0.05 is a low score, so more boxes than objects remain, but they rank last. For this model of 200 steps, NMS has the higher AP50 by some points. Why is not measured here; one difference is that the last line seeks peaks on each shape's map, so an object may be handed in as a circle and as a square, while the other two ask each place for its likeliest shape only.
 #
-# NMS is often taken for something learnt. It has no weights, only a threshold that somebody sets, and that threshold has a price: two real objects close together pass for one. Try it on a **perfect** detector, whose boxes are the truth. Guess first: how many objects does NMS make it lose?
+# NMS is often taken for something learnt. It has no weights, only a threshold that somebody sets, and that threshold has a price: two real objects close together pass for one. Try it on a **perfect** detector, whose boxes are the truth, without regard to classes. Guess first: how many objects does NMS make it lose?
 
 # %%
 for threshold in (0.5, 0.3, 0.2, 0.1, 0.05):
@@ -735,10 +737,10 @@ for threshold in (0.5, 0.3, 0.2, 0.1, 0.05):
     print(f"threshold {threshold:4.2f}: of {len(targets.boxes)} true objects {len(targets.boxes) - kept} are lost")
 
 # %% [markdown] lang="zh"
-# 门槛 0.5 时一个也不丢，因为在我们的世界里，两个物体靠得再近，框也不会重叠那么多；门槛低到 0.1，才看得出代价。街上的人群就不是这样：门槛低了丢人，门槛高了重复。在那里没有一个对的门槛，这也是后来有人用集合匹配训练、不再要 NMS 的原因（DETR；Carion 等，2020）。
+# 门槛 0.5 时一个也不丢，因为在我们的世界里，两个物体靠得再近，框也不会重叠那么多；门槛低到 0.1，才看得出代价。街上的人群就不是这样：门槛低了漏人，门槛高了重复。在那里没有一个对的门槛。后来有人让每个物体恰好配一个预测（集合匹配），这样训练，就不再要 NMS 了（DETR；Carion 等，2020）。
 
 # %% [markdown] lang="en"
-# At 0.5 it costs nothing, because in our world two objects never come so close that their boxes overlap by so much; at 0.1 the price shows. A crowd in a street is not like that: with a low threshold people are lost, with a high one they are doubled, and no threshold is right. This is why others train with set matching and need no NMS (DETR; Carion et al. 2020).
+# At 0.5 it costs nothing, because in our world two objects never come so close that their boxes overlap by so much; at 0.1 the price shows. A crowd in a street is not like that: with a low threshold people are lost, with a high one they are doubled, and no threshold is right. This is why others match in training each object with exactly one answer, so that the network learns not to repeat itself and needs no NMS (DETR; Carion et al. 2020).
 
 # %% [markdown] lang="zh"
 # ## 5 对在哪里，错在哪里
@@ -810,18 +812,18 @@ for name, which in (("large", large), ("small", ~large)):
 assert named[large].mean() > 0.4
 
 # %% [markdown] lang="zh"
-# 小三角形要准到 1.3 个像素，而热力图一格就是 2 个像素，看上去该输；这里反而是小的得分高。热力图只有一格宽的峰，旁边的格子把位置补到了几分之一格，细处不成问题。大的输在两样：有一些叫错了名字（最后两列之差），还有一些地方就不对。为什么大的更难，这里没有量；只有五十来个大三角形，差几分也别太当真。
+# 小三角形要准到 1.3 个像素，而热力图一格就是 2 个像素，看上去该输；这里反而是小的得分高。角的热力图上，峰的旁边几格也有高低，按高低取平均，位置就准到几分之一格，细处不成问题。大的输在两样：有一些叫错了名字（最后两列之差），还有一些地方就不对。为什么大的更难，这里没有量；只有五十来个大三角形，差几分也别太当真。
 # 这把尺子也比常用的严：PCK 通常用框的长边，我们用半径，大约是它的一半。
 
 # %% [markdown] lang="en"
-# A small triangle asks for 1.3 pixels, and a place of the heat map is 2 pixels, so it ought to lose; here the small ones score better. The peak's neighbours give the place to a fraction of a cell, so fineness is no trouble. Large ones lose in two ways: some corners are called by the wrong name (the difference between the last two columns), others are in the wrong place. Why large ones are harder is not measured here, and with some fifty of them a few points mean little.
+# A small triangle asks for 1.3 pixels, and a place of the heat map is 2 pixels, so it ought to lose; here the small ones score better. The peak's neighbours give the place to a fraction of a cell, so the coarse map need not be in the way. Large ones lose in two ways: some corners are called by the wrong name (the difference between the last two columns), others are in the wrong place. Why large ones are harder is not measured here, and with some fifty of them a few points mean little.
 # The measure is stricter than usual, too: PCK mostly goes by the longer side of the box, ours by the radius, about half of it.
 
 # %% [markdown] lang="zh"
 # ## 6 深度：单位从哪里来？
 #
 # 一张照片分不出真的房间和娃娃屋：所有东西都大一倍、也远一倍，照出来一模一样。这叫**尺度模糊**（scale ambiguity）。若不同的图用不同的相机、不同的单位标注，整体差一个倍数，就不该罚得太重。
-# **尺度不变损失**（scale-invariant loss；Eigen 等，2014）看的是对数之差 $d=\ln\text{真值}-\ln\text{预测}$：
+# **尺度不变损失**（scale-invariant loss；Eigen 等，2014）看的是对数之差 $d=\ln\text{预测}-\ln\text{真值}$（原文不开方，这里按后来常用的写法开了方）：
 #
 # $$\sqrt{E[d^2]-\lambda\,E[d]^2}$$
 #
@@ -831,11 +833,11 @@ assert named[large].mean() > 0.4
 # ## 6 Depth: where does the unit come from?
 #
 # A photograph does not tell a room from a doll's house: with everything twice as large and twice as far away, the picture is the same. This is **scale ambiguity**. Where pictures come from different cameras, labelled in different units, being wrong by one common factor should not cost too much. The
-# **scale-invariant loss** (Eigen et al. 2014) looks at the difference of logarithms, $d=\ln\text{truth}-\ln\text{prediction}$:
+# **scale-invariant loss** (Eigen et al. 2014; the root was added later) looks at the difference of logarithms, $d=\ln\text{prediction}-\ln\text{truth}$:
 #
 # $$\sqrt{E[d^2]-\lambda\,E[d]^2}$$
 #
-# With $\lambda=0$ it is an ordinary error; $\lambda=1$ takes the mean difference away first, so that a common factor costs nothing; 0.5 and 0.85 are usual. Take the mean depth map of above as a prediction and multiply it by 0.5 to 2. Guess the shapes of the three curves first:
+# With $\lambda=0$ it is an ordinary error; $\lambda=1$ takes the mean difference away first, so that a common factor costs nothing; 0.5 (Eigen's) and 0.85 are usual. Take the mean depth map of section 4 as a prediction and multiply it by 0.5 to 2. Guess the shapes of the three curves first:
 
 # %%
 #| alt-zh: 损失随整体倍数的变化：λ 为 0 时是在倍数 1 附近最低的 V 形，0.85 时浅得多，1 时是水平线
@@ -854,7 +856,7 @@ with plots.figure() as (_, [axes]):
 # %% [markdown] lang="zh"
 # $\lambda=1$ 时曲线是平的：它不教单位，只教远近的比例。
 #
-# 记录里有三次这样的训练：每张图的标签都乘上一个谁也不知道的倍数（0.5 到 2 之间），只有图内的比例可信；考试仍然用米。先猜：哪个 $\lambda$ 的米数最准？
+# 记录里有三种这样的训练，各三个种子：每张图的标签都乘上一个谁也不知道的倍数（0.5 到 2 之间），只有图内的比例可信；考试仍然用米。先猜：哪个 $\lambda$ 的米数最准？
 
 # %% [markdown] lang="en"
 # With $\lambda=1$ the curve is flat: it does not teach the unit, only ratios.
@@ -872,7 +874,7 @@ print(f"the mean depth map of the exam      {recorded['mean_depth']:8.1f}")
 
 # %% [markdown] lang="zh"
 # $\lambda=1$ 的米数错了两成到将近五成：它只学比例，单位停在起点，起点又随种子而变，比什么也不看的平均深度图还差得远。$\lambda=0.85$ 最好，3.7 到 4.0；$\lambda=0$ 是 4.4 到 5.1，种子没有重叠。
-# 第二半列问的是另一件事：只看比例。每张图先乘上一个最合适的倍数（让中位数对上），次序就倒了过来：$\lambda=1$ 最好，2.0 到 2.1，其次 0.85，最差是 0。所以“尺度不变损失更好”和“更差”都对，要看考的是比例还是米数。
+# 右半边的三列问的是另一件事：只看比例。每张图先乘上一个最合适的倍数（乘的是预测，让中位数对上），次序就变了：$\lambda=1$ 最好，2.0 到 2.1，其次 0.85，最差是 0。所以“尺度不变损失更好”和“更差”都对，要看考的是比例还是米数。
 #
 # $\lambda=0.85$ 留下了一成半的“整体”，已经够把单位找回来；又不像 $\lambda=0$ 那样，被每张图乱跳的倍数牵着走。
 #
@@ -886,17 +888,17 @@ print(f"the mean depth map of the exam      {recorded['mean_depth']:8.1f}")
 # %% [markdown] lang="en"
 # With $\lambda=1$ the metres are off by a fifth to nearly a half: it learns ratios only, and the unit stays where it began, which depends on the seed; the mean depth map, which looks at nothing, is far better. Best is $\lambda=0.85$, with 3.7 to 4.0, then $\lambda=0$ with 4.4 to 5.1, and no overlap of the seeds.
 #
-# The other half of the columns asks for ratios alone: each picture is first multiplied by the factor that fits it best (so that medians agree), and the order turns round. Now $\lambda=1$ is best, with 2.0 to 2.1, then 0.85, and 0 is worst. So "the scale-invariant loss is better" and "is worse" are both right, depending on whether ratios or metres are asked for.
+# The columns on the right ask for ratios alone: each picture's prediction is first multiplied by the factor that makes its median the true one. Now the order is another: $\lambda=1$ is best, with 2.0 to 2.1, then 0.85 with 2.4, and 0 is worst, with 3.4 to 3.8. So "the scale-invariant loss is better" and "is worse" are both right, depending on whether ratios or metres are asked for.
 #
-# The 15 percent that $\lambda=0.85$ leaves of the common factor are
-# enough to find the unit, without being tugged about by the random factor of every picture as $\lambda=0$ is.
+# The likely reason: the 15 percent of the squared mean difference that $\lambda=0.85$ leaves in are
+# enough to find the unit, without being tugged about by the random factor of every picture as $\lambda=0$ is. With labels in metres the error is 2.4 to 2.6 (the last row but one; its loss comes next).
 #
 # It was made easy here: our factors are as often above 1 as below, their logarithms average to 0, and so the average unit is the right one. Were all labels twice too large, no $\lambda$ could tell: the unit is simply not in the picture.
 #
 # ### Does it know where it is off?
 #
 # The depth head says two numbers a pixel: the depth, and how far off it expects to be (the scale $b$ of a Laplace distribution). The loss is $\frac{|d|}{b}+\ln 2b$: where it expects to be far off, an error costs less, but $\ln 2b$ is always due; best is a $b$ that equals the mean error (Kendall & Gal 2017). Nobody ever gave it labels
-# of confidence. The confidence follows from $b$: the probability of being off by less than a factor of 1.25. Guess first: in the least sure fifth of the pixels, how many times larger is the error than in the surest?
+# of confidence. The confidence follows from $b$: the probability of being off by less than a factor of 1.25. Guess first: how many times larger is the error in the least sure fifth of the pixels than in the surest?
 
 # %% tags=["live"]
 depth, confidence = best_said["depth"]["depth"][:, 0], best_said["depth"]["confidence"][:, 0]
@@ -911,14 +913,14 @@ print(f"rank correlation of confidence with how small the error is: {rho:.2f}   
 assert rho > 0.4 and error[fifths[0]].mean() > 2 * error[fifths[-1]].mean()
 
 # %% [markdown] lang="zh"
-# 越没把握的，真的错得越多；两头相差十倍以上。排名靠得住。数值还要另外看：第二列和第三列若对得上，它才是校准的（第 03 章）。最没把握的那一份，它说的比实际的略低；其余的都贴着 1，这么宽的门槛分不出高下。
+# 越没把握的，真的错得越多；两头相差十倍以上。排名靠得住。数值还要另外看：说多少就有多少，也就是第二列和第三列对得上，才是校准的（第 03 章）。最没把握的那一份，它说的比实际的略低；其余的都贴着 1，这么宽的门槛分不出高下。
 #
 # ## 7 图动了，标签也要动
 #
 # 训练时把图翻一翻、挪一挪、换换颜色，叫**数据增强**（augmentation），等于白得许多图。图像分类的教程里，翻转只要翻像素：猫翻过来还是猫。这里呢？先猜：把图左右翻过来，下面哪些标签跟着变：框、掩码、深度、角的名字、中英文描述？
 
 # %% [markdown] lang="en"
-# The less sure, the more wrong it really is, more than ten times from end to end. The order can be relied on. The numbers are another matter: it is calibrated only where the second column agrees with the third (chapter 03). In the least sure fifth it claims a little less than is true; the others are all next to 1, where so wide a margin tells nothing apart.
+# The less sure, the more wrong it really is, more than ten times from end to end. The order can be relied on. The numbers are another matter: they are calibrated only where the column of confidence agrees with the next (chapter 03). In the least sure fifth the model claims a little less than is true; the others are all next to 1, where so wide a margin tells nothing apart.
 #
 # ## 7 Labels move with the picture
 #
@@ -932,14 +934,14 @@ plots.picture_grid(exam.images[:4], exam.scenes[:4])
 plots.picture_grid(mirrored.images[:4], mirrored.scenes[:4])
 
 # %% [markdown] lang="zh"
-# 全都变了，连“左下”和“右下”两个角的**名字**也对调了：镜子里，右角成了左角。`mirror` 一次全部改好，句子也是真的。
+# 全都要变，连“左下”和“右下”两个角的**名字**也要对调：镜子里，右角成了左角。句子里说到左右的要改，只说上下的照旧（前两句）。`mirror` 一次全部改好，句子也是真的。
 #
 # 忘掉其中一样，会怎样？让带着的模型来考四份卷子：原来的；翻好的；只翻了像素的；别的都翻了，只忘了给角换名字。先猜：每一种，哪几项掉分？
 
 # %% [markdown] lang="en"
-# All of them, even the **names** of the left and right corners: in the mirror the right one is the left one. `mirror` sets everything right at once, sentences included.
+# All of them, even the **names** of the left and right corners: in the mirror the right one is the left one. Of captions those change that speak of left or right. `mirror` sets everything right at once, sentences included.
 #
-# What if one thing is forgotten? The shipped model sits four exams: the original, one mirrored properly, one in which only pixels are mirrored, and one in which all is mirrored but the names of the corners. Guess first: which scores fall in each?
+# What if one thing is forgotten? The shipped model takes four exams: the original, one mirrored properly, one in which only pixels are mirrored, and one in which all is mirrored but the names of the corners. Guess first: which scores fall in each?
 
 # %% tags=["live"]
 exams = {
@@ -957,14 +959,14 @@ print(f"captions that are no longer true of the mirrored picture, or put otherwi
 assert marked["mirrored"]["ap50"] > 95 and marked["only pixels mirrored"]["ap50"] < marked["mirrored"]["ap50"] - 30
 
 # %% [markdown] lang="zh"
-# 翻好的，框、类别、角和原来的一样好。只有深度差了一点（1.5 变成 1.9）：这个模型训练时从没见过翻过来的图，关于远近，它学到了一点只对一边成立的东西。它靠的是什么，这里没有量。只翻像素，框、掩码、角全都对不上了，分数大跌；模型答得没有错，错的是卷子。用这样的标签去训练，学到的就是“物体在正中间”，练习里的 🔧 就是这件事。
+# 翻好的，框、类别、角和原来的一样好。只有深度差了一点（1.5 变成 1.9）：这个模型训练时从没见过翻过来的图，关于远近，它学到了一点只对一边成立的东西。它靠的是什么，这里没有量。只翻像素，框、掩码、角全都对不上了，分数大跌；模型答得没有错，错的是卷子。若训练时一半的图这样翻错，一个直接说坐标的网络，学到的就是“物体在正中间”，练习里的 🔧 就是这件事。
 # 最后一种最阴险：框和掩码都好好的，只有角的得分掉下去，像是模型自己学不好。
 #
 # 有的标签，怎么改都不对。把图转九十度，深度怎么办？地面会竖起来，没有哪个相机拍得出。软件包不假装能行：
 
 # %% [markdown] lang="en"
-# Mirrored properly, boxes, classes and corners are as good as before. Only depth is a little worse (1.5 becomes 1.9): the model never saw a mirrored picture in training, and of distance it has learnt something that holds on one side only; what, is not measured here. With pixels alone, boxes, masks and corners no longer fit and the scores collapse; not the answers are wrong but the exam. Training on such labels teaches that objects are in the middle, which is what the 🔧 exercise is about.
-# The last is the nastiest: boxes and masks are fine, only corners score less, as if the model could not learn them.
+# Mirrored properly, boxes, classes and corners are as good as before. Only depth is a little worse (1.5 becomes 1.9): the model never saw a mirrored picture in training, and nothing forced it to judge distance alike on both sides; what differs is not measured here. With pixels alone, boxes, masks and corners no longer fit, their scores collapse, and the depth error is about twice as high; it is not the answers that are wrong but the exam. A network that names coordinates directly and is trained with half its labels wrong like this learns that objects are in the middle; the 🔧 exercise is about it.
+# The last is the nastiest: boxes and masks are fine, and only the corners' score falls, to less than half, as if the model could not learn them.
 #
 # Some labels cannot be set right. Turn a picture by ninety degrees, and what about depth? The ground would stand upright, as no camera could see it. The package does not pretend:
 
@@ -983,7 +985,7 @@ for task, how in TASKS.items():
     print(f"{task:22s} {how.mirror:8.1f} {how.rotate:14.2f} {how.shift:6.2f} {how.zoom:6.2f} {how.channels:10.1f} {how.brightness:12.2f}")
 
 # %% [markdown] lang="zh"
-# 哪个任务经得起什么，各不相同：分类和描述怕换颜色，因为颜色就是答案的一部分；深度怕转、怕挪、怕放大；会转的只有分割和关键点。
+# 每一列是多大的概率，或者最多变多少（`zoom` 为 1 是不放大）。哪个任务经得起什么，各不相同：分类不换颜色，因为颜色可能就是答案；描述可以换，句子里的颜色名字会跟着改，但只能放大一点点，不然“大”“小”就不真了；深度怕转、怕挪、怕放大；这里让转的只有语义分割和关键点。
 #
 # ### 没见过的搭配
 #
@@ -992,13 +994,13 @@ for task, how in TASKS.items():
 # 换一换红、绿、蓝三个通道的次序，就能让形状穿上别的颜色。但要小心两件事：换了以后，颜色还叫得出名字吗？会不会正好造出那 8 种搭配，泄漏了考题？数一数：
 
 # %% [markdown] lang="en"
-# What a task can bear differs: classification does not bear recolouring, since colours are part of the answer; depth bears no turns, shifts or zoom; only segmentation and keypoints are turned.
+# Mirror, quarter turns and channels are probabilities; shift is the furthest move as a share of the side, zoom the largest factor, and brightness the largest change of light. What a task can bear differs: in classification the channels stay, since the colour is part of the answer (captions are changed with it, where the new colours have names); depth bears no turns, shifts or zoom; only segmentation and keypoints are turned.
 #
 # ### Never-seen pairs
 #
-# Of 48 shape–colour pairs, 8 never occur in training (chapter 00). A detector says shapes, which have nothing to do with colours; but where some shapes never wear some colour, it need not learn that.
+# Of 48 shape–colour pairs, 8 never occur in training (chapter 00). A detector names shapes, which have nothing to do with colours; but where some shapes never wear some colours, nothing forces it to learn so.
 #
-# To put red, green and blue in another order gives shapes other colours. Two things to beware of: do the colours still have a name? And does it make one of those 8 pairs, and give the exam away? Count:
+# To put red, green and blue in another order gives shapes other colours. Two things to beware of: do the colours still have a name? And does it make one of those 8 pairs, and give the exam away? A picture *admits* an order if neither happens. Count:
 
 # %%
 scenes = sample_scenes(2000, split="train")
@@ -1024,7 +1026,7 @@ print(f"training pictures that admit some order: {recorded['admitted']}%")
 #
 # - **none:** nothing is permuted.
 # - **named:** in one half of a batch, pictures that admit it are permuted: every colour keeps a name and no never-seen pair comes up. Colours are asked for.
-# - **free:** one half of a batch is permuted in any way, and its colours are not asked for. To be honest: the model then does **see** the pixels of those 8 pairs, only it is never told what colour that is. So with free, the exam on never-seen pairs is no longer about what was never seen at all.
+# - **free:** one half of a batch is permuted in any way, and its colours are not asked for. To be honest: the model then does **see** the pixels of those 8 pairs, only it is never told what colour that is. So with free, the exam on never-seen pairs is no longer one about things never seen.
 #
 # Guess first: which has the best boxes on never-seen pairs? And the best colours?
 
@@ -1037,51 +1039,52 @@ for key, name in (("ap50", "AP50 of boxes"), ("shape", "shape"), ("color", "colo
 print("900 steps, free: AP50 of never-seen pairs", spread(recorded["whole"]["new_ap50"]), "  both", spread(recorded["whole"]["new_class"]))
 
 # %% [markdown] lang="zh"
-# 三个种子都一样：**free** 在没见过的搭配上最好，框的 AP50 91 到 96，不换是 84 到 87；48 选 1 也从 58 到 63 升到 69 到 72。升上去的是**形状**：它不再靠颜色认形状了；颜色本来就认得，三种差不多。
-# **named** 守规矩，得到的就少：框 87 到 89，只比不换高一点点；48 选 1 没有差别。六成多的图至少能换一种次序，不算少；可是换出来的，都是训练里本来就有的搭配。代价也看一眼：见过的搭配上，free 的 48 选 1 没有更好。
-# 所以那句“换通道能救没见过的搭配”是真的，不过要说全：救它的，是让它看见了那些像素。
+# 三个种子都一样：**free** 在没见过的搭配上最好，框的 AP50 91 到 96，不换是 84 到 87；48 选 1 也从 58 到 63 升到 69 到 72。升上去的是**形状**，从 64–66 升到 74–78，离见过的搭配（91 以上）还有距离；颜色本来就认得，三种差不多。
+# **named** 守规矩，得到的就少：框 87 到 89，只比不换高一点点；48 选 1 没有差别。六成多的图至少能换一种次序，不算少；可是换出来的，都是训练里本来就有的搭配。代价也看一眼：见过的搭配上，free 的 48 选 1 是 91 到 92，不换是 92 到 95，略低一点。free 训练到 900 步（最后一行），没见过的搭配上框的 AP50 已经过了 99，48 选 1 是 88 到 94（见过的是 98）。
+# 所以那句“换通道能救没见过的搭配”是真的，不过要说全：守规矩地换，几乎没有用。free 比 named 多了三样：那 8 种搭配的像素，叫不出名字的颜色，换过的图也更多；管用的是哪一样，这里没有分开量。
 #
 # ## 8 大家这么说，我们来量
 #
 # ### “不平衡就用 focal 损失”
 #
-# 只训练检测头，只换类别的损失，别的不变：热力图的 focal 损失（CenterNet）；中心一格为“是”的 focal 损失（RetinaNet，$\alpha=0.25$，$\gamma=2$）；同样的目标，普通的交叉熵。都从 $-\ln 99$ 出发。第 2 节算过，交叉熵里物体会被淹没。先猜名次：
+# 只训练检测头，只换类别的损失，别的不变：热力图的 focal 损失（CenterNet，也是 $\gamma=2$）；RetinaNet 的 focal 损失，$\gamma=2$，再给“是”乘 $\alpha=0.25$，“不是”乘 0.75；普通的交叉熵。第 2 节看到，我们的钟缩成了一格，所以三种的目标几乎一样，只差 $\gamma$ 和 $\alpha$。都从 $-\ln 99$ 出发。第 2 节算过，学着学着，交叉熵里物体的份额会掉下去。先猜名次：
 
 # %% [markdown] lang="en"
-# All three seeds agree: **free** is best on never-seen pairs, with an AP50 of boxes of 91 to 96 against 84 to 87 without; one of 48 rises from 58 to 63 to 69 to 72. What rises is **shapes**: it no longer goes by colour to tell them. Colours it knew anyway, much the same in all three.
-# **named** keeps the rules and gains less: boxes 87 to 89, just above none, and no difference in one of 48. More than six pictures in ten admit some order, which is not few; but what comes of it are pairs that training has anyway. Look at the price, too: on seen pairs, free is not better at one of 48.
-# So "permuted channels rescue never-seen pairs" is true, if told in full: what rescues them is that their pixels were seen.
+# All three seeds agree: **free** is best on never-seen pairs, with an AP50 of boxes of 91–96 against 84–87 without; shape and colour both right (`class`) rises from 58–63 to 69–72. What rises is **shapes**, from 64–66 to 74–78: it goes less by colour to tell them. Colours it knew anyway, much the same in all three.
+# **named** keeps the rules and gains less: boxes 87–89, just above none, and no difference in `class`. More than six pictures in ten admit some order, which is not few; but what comes of it are pairs that training has anyway. Look at the price, too: on seen pairs, free has a `class` of 91–92, none 92–95.
+# So "permuted channels rescue never-seen pairs" is true, if told in full: they do where the pixels of those pairs may be seen. Free has three things more than named: the pixels of those pairs, colours without a name, and more pictures that are changed; which of them does it is not measured here. After 900 steps (the last line) the AP50 of never-seen pairs is above 99, and only `class`, 88–94 against 98–99 on seen pairs, still lags.
 #
 # ## 8 What people say, measured
 #
 # ### "Imbalance calls for the focal loss"
 #
-# Only the detection head is trained, and only the loss of its classes changes: the focal loss of heat maps (CenterNet); the focal loss with *yes* at the middle's place alone (RetinaNet, $\alpha=0.25$, $\gamma=2$); and with the same target plain cross entropy. All start from $-\ln 99$. Section 2 calculated that in the cross entropy objects are drowned. Guess the ranking first:
+# Only the detection head is trained, and only the loss of its classes changes: the focal loss of heat maps (CenterNet); the focal loss with *yes* at the middle's place alone (RetinaNet, $\gamma=2$, and a weight $\alpha=0.25$ for *yes*, 0.75 for *no*); and with the same target plain cross entropy. All start from $-\ln 99$. Section 2 calculated that in the cross entropy objects are drowned again as training goes on. Guess the ranking first:
 
 # %%
 print("detection alone, 300 steps    AP50, seeds 0, 1, 2       AP                        AP50 of never-seen pairs")
+NAMED = {"heat maps": "focal, γ = 2 (heat maps)", "focal": "focal, γ = 2, α = 0.25", "cross entropy": "cross entropy"}
 for name, entry in recorded["focal"].items():
-    print(f"{name:26s}", *("    " + "  ".join(f"{value:5.1f}" for value in entry[key]) for key in ("ap50", "ap", "new_ap50")))
+    print(f"{NAMED[name]:26s}", *("    " + "  ".join(f"{value:5.1f}" for value in entry[key]) for key in ("ap50", "ap", "new_ap50")))
 
 # %% [markdown] lang="zh"
-# 出人意料：**普通的交叉熵最好**，AP50 在 97 上下；热力图的 focal 损失 93 到 95；RetinaNet 的 focal 损失最差，不到 88。三种之间，种子没有重叠。门槛高的 AP 里，前两种就分不清了：热力图 68 到 72，交叉熵 71 到 72。
+# 出人意料：**普通的交叉熵最好**，AP50 在 97 上下；热力图的 focal 损失 93 到 95；RetinaNet 的 focal 损失最差，不到 88。三种之间，种子没有重叠。把高门槛也算进去的 AP 里，前两名就分不清了：热力图 68 到 72，交叉熵 71 到 72。目标相同，所以名次可以拆开看：从交叉熵到热力图，只多了 $\gamma=2$，AP50 掉两到五分；再加上 $\alpha$，又掉六到九分。$\alpha=0.25$ 把“是”的分量减到“不是”的三分之一，也让整个类别损失比框的损失轻了。
 #
-# 我们的不平衡是几百比一，而且起点已经是 $-\ln 99$：第 2 节第二行说过，物体一开始就占四成。淹没没有那么厉害，训练又短，focal 损失把好不容易有的信号也压低了。RetinaNet 面对的是十万个锚框，训练了九万步，那里才是它的用处。
+# 我们的不平衡是几百比一，而且起点已经是 $-\ln 99$：第 2 节第二行说过，物体一开始就占四成。淹没没有那么厉害，训练又短，focal 损失多半把好不容易有的信号也压低了。RetinaNet 也从 $-\ln 99$ 出发，面对的却是十万个锚框，又训练了九万步，那里才是它的用处。
 # 教科书没有错，只是条件不同；**先数一数不平衡有多厉害，再决定要不要它**。我们的编码器一起学六件事时用的还是热力图的 focal 损失，这次比较之后看，未必是最好的选择。
 #
 # ### “注意力更好”“SwiGLU 更好”
 #
-# 每个头都可以换零件。公平的比法是**成本相同**：记录里先量每种一步要多少秒，贵的就少走几步，总时间一样。只看形状和检测两个头。先猜：最好的和最差的，差多少？
+# 每个头都可以换零件：注意力（multi_head；CBAM；differential 是两份注意力相减），前馈网络（mlp；glu 和 swiglu 带门控），归一化。公平的比法是**成本相同**：记录里先量每种一步要多少秒，贵的就少走几步，总时间一样。只看形状和检测两个头。先猜：最好的和最差的，差多少？
 
 # %% [markdown] lang="en"
-# A surprise: **plain cross entropy is best**, with an AP50 of about 97; the focal loss of heat maps has 93 to 95; RetinaNet's focal loss is worst, below 88, with no overlap of the seeds. In AP, with its high thresholds, the first two can no longer be told apart: heat maps 68 to 72, cross entropy 71 to 72.
+# A surprise: **plain cross entropy is best**, with an AP50 of about 97; the focal loss of heat maps has 93 to 95; RetinaNet's focal loss is worst, below 88, with no overlap of the seeds. In AP, with its high thresholds, the first two can no longer be told apart: heat maps 68 to 72, cross entropy 71 to 72. Since our bells are so narrow (section 2), all three have almost the same target, and the ranking can be taken apart: from cross entropy to heat maps what is added is $\gamma=2$, which costs two to five points of AP50; with $\alpha$ besides it is six to nine more. It lets a *yes* count a third of a *no*, and makes the whole loss of classes lighter beside that of boxes.
 #
-# Our imbalance is several hundred to one, and the start is at $-\ln 99$ already: by the second line in section 2 objects are four tenths of the loss at once. They are not drowned that badly, the training is short, and the focal loss turns down what signal there is. RetinaNet faced a hundred thousand anchors and trained for ninety thousand steps; that is where it belongs.
+# Our imbalance is several hundred to one, and the start is at $-\ln 99$ already: by the second line in section 2 objects are four tenths of the loss at once. The likely reason: they are not drowned that badly, the training is short, and the focal loss turns down what signal there is. RetinaNet faced a hundred thousand anchors a picture and trained for ninety thousand steps; that is where it belongs.
 # The textbook is not wrong, the conditions differ: **count the imbalance first, then decide**. Our encoder, with all six tasks, does use the focal loss of heat maps; after this comparison that may not be the best choice.
 #
 # ### "Attention is better", "SwiGLU is better"
 #
-# Every head can have other parts. The fair comparison is at **equal cost**: the recipe measures how long a step of each takes, and dearer ones get fewer steps, so that the time is the same. Only shape and detection heads are trained. Guess first: how far apart are the best and the worst?
+# Every head can have other parts. The fair comparison is at **equal cost**: the recipe measures how long a step of each takes, and dearer ones get fewer steps, so that the time is the same. Only shape and detection heads are trained. (GLU and SwiGLU are feed-forward networks in which one half of the numbers opens and closes the other, as a gate; `differential` attention subtracts one attention map from another.) Guess first: how far apart are the best and the worst?
 
 # %%
 options = recorded["options"]
@@ -1091,8 +1094,8 @@ for name, entry in options.items():
     print(f"{name:23s} {entry['steps']:6d} {cost:13.2f}     ", "     ".join(f"{spread(entry[key]):11s}" for key in ("ap50", "ap", "shape")))
 
 # %% [markdown] lang="zh"
-# 没有一样胜过什么都不加的 plain（批归一化，没有注意力，没有前馈网络）。归一化里，层归一化、RMS 和它互相重叠，排不出名次；组归一化低一两分。前馈网络每步贵一两成，少走的那些步没有补回来，AP50 低两三分；SwiGLU 最低，86 到 91。
-# 注意力最吃亏：256 个位置两两相看，一步要两三倍到五倍的时间，同样的时间只够走 121 步、60 步，成绩掉得很远；只看“哪些通道、哪些位置要紧”的 CBAM 便宜得多，掉得也少。
+# 看 AP50，没有一样胜过什么都不加的 plain（批归一化，没有注意力，没有前馈网络）。归一化里，层归一化、RMS 和它互相重叠，排不出名次；看 AP，RMS 比它高一点，71 到 72 对 69 到 70，种子没有重叠，可是形状并不更好。组归一化低一两分。前馈网络每步贵一两成，少走的那些步没有补回来，AP50 低两三分；SwiGLU 最低，86 到 91。
+# 注意力最吃亏：256 个位置两两相看，一步要两倍半到五倍的时间，同样的时间只够走 121 步、60 步，成绩掉得很远；只看“哪些通道、哪些位置要紧”的 CBAM 便宜得多，掉得也少。
 #
 # 别读成“注意力没有用”。特征金字塔里本来就有一层，在最粗的 64 个位置上；这里量到的只是：训练总共十几秒时，时间花在更多的步子上更值。步数相同的比较，这里没有做；训练久得多、模型大得多时，结论可以反过来。
 #
@@ -1101,8 +1104,8 @@ for name, entry in options.items():
 # 六个任务一起学 300 步，对每个任务单独学 300 步。先猜：谁的分数高？
 
 # %% [markdown] lang="en"
-# None beats plain, which is batch norm with neither attention nor feed-forward network. Of the norms, layer and RMS norm overlap with it, and there is no ranking them; group norm is a point or two lower. Feed-forward networks make a step a tenth or two dearer, and the steps that are missing are not made up for: AP50 is two or three points lower, and with SwiGLU lowest, 86 to 91.
-# Attention comes off worst: with 256 places looking at each other a step takes between two and five times as long, the same time is enough for 121 or 60 steps only, and the scores are far behind. CBAM, which only asks which channels and places matter, is much cheaper and loses less.
+# In AP50 and shape none beats plain, which is batch norm with neither attention nor feed-forward network; from there it is 57 points of AP50 down to the last. Of the norms, layer and RMS norm overlap with plain, and there is no ranking them, but that RMS norm has a slightly higher AP in all three seeds (70.6–71.7 against 69.4–70.3); group norm is a point or two lower. Feed-forward networks make a step a tenth or two dearer, and the steps that are missing are not made up for: AP50 is two or three points lower on average, and with SwiGLU lowest, 86 to 91.
+# Attention (`multi_head`, `differential`) comes off worst: with 256 places looking at each other a step takes between two and five times as long, the same time is enough for 121 or 60 steps only, and the scores are far behind. CBAM, which compares no places with each other and only weights channels and places by how much they matter, is much cheaper and loses less.
 #
 # Do not read "attention is useless" in it. The pyramid has a block of it anyway, on the 64 coarsest places; what is measured here is that in a training of some fifteen seconds, time is better spent on more steps. At equal steps nothing was compared here, and in much longer trainings of much larger models it may come out the other way.
 #
@@ -1117,29 +1120,29 @@ for task, key in (("shape", "class"), ("detection", "ap50"), ("detection", "ap")
     rows = ("  ".join(f"{value:6.1f}" for value in entry[key]) for entry in (together, single[task], recorded["whole"]))
     print(f"{task:13s} {key:14s}    ", "    ".join(rows))
 seconds = [entry["mean"]["seconds"] for entry in (together, recorded["whole"])]
-print(f"time in seconds: together {seconds[0]:.0f} and {seconds[1]:.0f}; the six alone {sum(entry['mean']['seconds'] for entry in single.values()):.0f} in all,", ", ".join(f"{entry['mean']['seconds']:.0f}" for entry in single.values()))
+print(f"time in seconds: together {seconds[0]:.0f} and {seconds[1]:.0f}; the six alone {sum(entry['mean']['seconds'] for entry in single.values()):.0f} in all:", ", ".join(f"{name} {entry['mean']['seconds']:.0f}" for name, entry in single.items()))
 
 # %% [markdown] lang="zh"
 # 先看头两列，步数相同。要**认东西**的，一起学更好：48 选 1 从单独学的 73 到 83 升到 91 到 92，框的 AP50 从 93 到 95 升到 96 到 97，掩码从 71 到 74 升到 82 到 85。
-# **逐像素**的反而更差：mIoU 单独学是 89，一起学只有 68 到 75；深度的误差单独学 2.4 到 2.6，一起学 3.5 到 4.1。各个头抢着要同样的特征，谁让步，要看权重。关键点分不出高下，一起学时三个种子相差太大。
+# **逐像素**的反而更差：mIoU 单独学是 89，一起学只有 68 到 75；深度的误差单独学 2.4 到 2.6，一起学 3.5 到 4.1。多半是各个头抢着要同样的特征，谁让步，要看权重；这里没有另外去量。关键点分不出高下，一起学时三个种子相差太大。
 #
-# 再看时间：单独学六遍，加起来要 101 秒；一起学 900 步要 110 秒，差不多。第三列就是这 900 步：每一项都胜过单独学的 300 步。所以这句话不能不加条件地说：**步数相同，有得有失；时间差不多时，一起学全胜**，因为特征金字塔只算一遍，省下的时间让每个任务走了三倍的步子。
+# 再看时间：单独学六遍，加起来要 101 秒；一起学 900 步要 110 秒，差不多。第三列就是这 900 步（考卷是 1000 张，前两列是 500 张）：每一项都胜过单独学的 300 步。所以这句话不能不加条件地说：**步数相同，有得有失；时间差不多时，一起学全胜**，因为特征金字塔只算一遍，省下的时间让每个任务走了三倍的步子。
 #
 # ## 9 把图变成几个向量
 #
 # 到这里，编码器的答案是给人看的。最后让它给别的模型看。VisualBERT、ViLBERT、UNITER（都在 2019 年）读图时，读的不是像素，也不是图像块，而是一个检测器事先存好的几十个**区域**（region），每个区域有一个向量、一个框（Anderson 等，2018，“自下而上的注意力”）。
-# `regions` 就做这件事：取检测器最有把握的 $k$ 处，
+# `regions` 就做这件事：取检测器最有把握的 $k$ 处，每处给出这几样：
 
 # %% [markdown] lang="en"
-# First the two columns at equal steps. Tasks that have to **recognise things** gain from company: one of 48 rises from 73 to 83 alone to 91 to 92, the AP50 of boxes from 93 to 95 to 96 to 97, masks from 71 to 74 to 82 to 85. Tasks that answer **for pixels** lose: the mIoU is 89 alone and 68 to 75 together, and the error of depth
-# 2.4 to 2.6 alone and 3.5 to 4.1 together. The heads pull at the same features, and who gives way depends on the weights. For corners nothing can be told, the three seeds together differ too much.
+# First the two columns at equal steps. Tasks that have to **recognise things** gain from company: `class` rises from 73–83 alone to 91–92, the AP50 of boxes from 93–95 to 96–97 (their AP overlaps), that of masks from 71–74 to 82–85. Of those that answer **for pixels**, two lose: the mIoU is about 89 alone and 68–75 together, and the error of depth
+# 2.4–2.6 alone and 3.5–4.1 together. The heads pull at the same features, and who gives way probably depends on the weights. For corners nothing can be told, the three seeds together differ too much.
 #
-# Now the time: the six alone take 101 s in all and 900 steps together 110 s, which is much the same. Those are the third column, where every score is better than that of 300 steps alone. So the claim needs its conditions: **at equal steps some win and some lose; in about equal time, together wins throughout**, because the pyramid is computed once, and the time saved gives every task three times the steps.
+# Now the time: the six alone take 101 s in all and 900 steps together 110 s, which is much the same. Those are the third column (its exam has 1,000 pictures, the others' 500), where every score is better than that of 300 steps alone. So the claim needs its conditions: **at equal steps some win and some lose; in about equal time, together wins throughout**, because the pyramid is computed once, and the time saved gives every task three times the steps.
 #
 # ## 9 A picture as a few vectors
 #
 # So far the encoder's answers were for people. Now they are for other models. VisualBERT, ViLBERT and UNITER, all of 2019, read of a picture neither pixels nor patches but a few dozen **regions**, cached by a detector beforehand, each with a vector and a box (Anderson et al. 2018, "bottom-up attention").
-# `regions` does just that: it takes the $k$ places where the detector is surest,
+# `regions` does just that: it takes the $k$ highest peaks of what the detector says, and hands over:
 
 # %%
 for name, values in untrained.regions(targets.images[:4], k=6)._asdict().items():
@@ -1164,16 +1167,16 @@ with plots.figure(12, 3.1, columns=4) as (_, panels):
         axes.set(xticks=[], yticks=[])
         axes.grid(False)
 sure = (regions.scores > 0.3).sum(1)
-print(f"regions with a score above 0.3: {sure.double().mean():.2f} a picture; objects: {objects:.2f}; pictures where both are equal: {100 * (sure == targets.picture.bincount(minlength=len(exam))).double().mean():.0f}%")
+print(f"regions with a score above 0.3: {sure.double().mean():.2f} a picture; objects: {objects:.2f}; pictures where both are equal: {100 * (sure == targets.picture.bincount(minlength=len(exam))).double().mean():.1f}%")
 assert (sure == targets.picture.bincount(minlength=len(exam))).double().mean() > 0.7
 
 # %% [markdown] lang="zh"
-# 物体有几个，高分的区域就有几个，多出来的名额给了低分的地方，后面的模型可以看分数决定理不理。
+# 几乎每张图里，物体有几个，高分的区域就有几个；多出来的名额给了低分的地方，后面的模型可以看分数决定理不理。
 #
 # 区域的向量里有什么？检测头只用它说形状和框。我们不训练，只用最近邻来问：拿一个物体的向量，在**别的图**里找最像的向量，看那个物体的颜色、形状是不是一样。先猜：颜色 8 选 1，能对多少？
 
 # %% [markdown] lang="en"
-# There are as many high scores as objects; the remaining regions are places with low scores, and a later model can go by the score whether to heed them.
+# In nearly every picture there are as many high scores as objects; the remaining regions are places with low scores, and a later model can go by the score whether to heed them.
 #
 # What is in a region's vector? The detection head uses it for a shape and a box only. Ask without any training, by nearest neighbours: take an object's vector, find the most similar one in **another picture**, and see whether that object has the same colour and shape. Guess first: colours, one of eight, how many are right?
 
@@ -1189,18 +1192,18 @@ print("  ".join(f"{name} {share:.1f}%" for name, share in agree.items()), "  gue
 assert min(agree.values()) > 60
 
 # %% [markdown] lang="zh"
-# 向量里有的，比检测头说出来的多：颜色也在里面，因为训练时另一个头问过颜色。区域比一个名字强，就强在这里。
+# 向量里有的，比检测头说出来的多：颜色也在里面，多半因为训练时另一个头问过颜色。区域比一个名字强，就强在这里。
 #
 # 怎样变成语言模型的词元？向量过一个线性层，框也过一个，加起来：
 
 # %% [markdown] lang="en"
-# There is more in the vector than the detection head says: colours too, since another head asked for them in training. This is what a region has over a name.
+# There is more in the vector than the detection head says: colours too, which another head asked for in training. This is what a region has over a name.
 #
 # And how do they become tokens? The vector goes through a linear layer, the box through another, and they are added:
 
 # %%
 width, height = (regions.boxes[..., 2:] - regions.boxes[..., :2]).unbind(-1)
-place = torch.cat([regions.boxes / 64, (width * height / 64**2)[..., None]], -1)  # four corners and the share of the picture
+place = torch.cat([regions.boxes / 64, (width * height / 64**2)[..., None]], -1)  # two corners, four numbers, and the share of its area
 tokens = nn.Linear(48, 64)(regions.features) + nn.Linear(5, 64)(place)
 print("tokens", tuple(tokens.shape))
 
@@ -1208,7 +1211,7 @@ print("tokens", tuple(tokens.shape))
 # 位置的五个数是 ViLBERT 的（Lu 等，2019）：左上、右下，和占整张图的比例；UNITER 用七个，多了宽和高。第 04 章会拿区域和网格来比：各用几个词元，各知道多少；第 11 章的三个模型都从这里读图。
 
 # %% [markdown] lang="en"
-# The five numbers of the place are ViLBERT's (Lu et al. 2019): two corners, and the share of the picture; UNITER has seven, with width and height besides. Chapter 04 will compare regions with the grid, by how many tokens each takes and how much they know, and the three models of chapter 11 read pictures from here.
+# The five numbers of the place are ViLBERT's (Lu et al. 2019): two corners, and the share of the picture's area; UNITER has seven, with width and height besides. Chapter 04 will compare regions with the grid, by how many tokens each takes and how much they know, and the three models of chapter 11 read pictures from here.
 
 # %% [markdown] lang="zh"
 # ## 练习
@@ -1222,10 +1225,10 @@ print("tokens", tuple(tokens.shape))
 # what is wrong.
 
 # %% [markdown] lang="zh"
-# **★ 先猜再跑（2 分钟）** 三个一样大的框排成一行：A 和 B 重叠很多，B 和 C 重叠很多，A 和 C 只重叠一点。分数 A 最高，B 其次，C 最低。门槛 0.5，NMS 留下哪几个？再把 B 的分数改成最高，留下哪几个？
+# **★ 先猜再跑（2 分钟）** 三个一样大的框排成一行：A 和 B 的交并比是 0.6，B 和 C 也是 0.6，A 和 C 只有 0.33。分数 A 最高，B 其次，C 最低。门槛 0.5，NMS 留下哪几个？再把 B 的分数改成最高，留下哪几个？
 
 # %% [markdown] lang="en"
-# **★ Predict, then run (2 min)** Three equal boxes stand in a row: A and B overlap a lot, B and C overlap a lot, A and C only a little. A has the highest score, then B, then C. Which does NMS keep at a threshold of 0.5? And if B has the highest?
+# **★ Predict, then run (2 min)** Three equal boxes stand in a row: the IoU of A and B is 0.6, that of B and C too, that of A and C only 0.33. A has the highest score, then B, then C. Which does NMS keep at a threshold of 0.5? And if B has the highest?
 
 # %%
 import torch
@@ -1248,7 +1251,7 @@ for scores_of_three in ([0.9, 0.8, 0.7], [0.8, 0.9, 0.7]):
 # %% [markdown] lang="en"
 # <details><summary>Answer</summary>
 #
-# First A and C: B is dropped by A, **what was dropped drops nothing**, and C does not overlap enough with A. Then B alone. The same three boxes become two or one by who scores a little higher: NMS does not know how many objects there are.
+# First it keeps A and C: B is dropped by A, **what was dropped drops nothing**, and C does not overlap enough with A. The second time it keeps B alone. The same three boxes become two or one by who scores a little higher: NMS does not know how many objects there are.
 #
 # </details>
 
@@ -1597,22 +1600,22 @@ show_answers(shipped, on_photos, 0)
 assert photo_scores["miou"] < shipped_scores["miou"] - 10 and shipped_scores["ap50"] > 95
 
 # %% [markdown] lang="zh"
-# 三种结果，各不相同。框和名字几乎不掉。分割掉了二十分上下：猫的鼻子也被它认成了什么，背景上多出来的一小块，就压低一整类的交并比。深度最惨，比一张平均深度图还差：判断远近的线索是远处的雾气，这些图里雾气一点没少，可是隔着没见过的背景，它读错了。第 01 章的补救，在训练里掺进别的照片，这一章没有量。
+# 三种结果，各不相同。框和名字几乎不掉。分割掉了二十分上下：连猫的鼻子也被它当成了一个物体（第二格）；背景上多出来的一小块，就压低一整类的交并比。深度最惨，比一张平均深度图还差：判断远近的线索是远处的雾气，这些图里雾气一点没少，可是隔着没见过的背景，它多半读错了。第 01 章的补救，在训练里掺进别的照片，这一章没有量。
 #
 # 还有别的东西，这个世界里看不到：
 #
 # - 我们的标签由程序给出，一个像素也不错。真实的框和掩码是人画的，两个人画的也不一样，交并比 0.95 常常谁也达不到。
-# - 我们的图里最多四个物体，都看得清。COCO 的一张图里平均有七个多，小的、被挡的、挤成一堆的都有。
+# - 我们的图里最多四个物体，被挡的、出了图边的，也总还露出一大半。COCO 的一张图里平均有七个多，小的、被挡的、挤成一堆的都有。
 # - 我们的地面总是平的，图的下沿总是 2 米远，所以一张平均深度图已经不太差。换一台相机，它就一文不值。
-# - 我们的三角形只有三个角，全都在那里。人的十七个关键点常常被挡住。
+# - 我们的三角形只有三个角，很少被挡住。人的十七个关键点常常被挡住。
 
 # %% [markdown] lang="en"
-# Three outcomes. Boxes and names hardly suffer. Segmentation loses some twenty points: even the cat's nose is taken for something, and a patch of background lowers the IoU of a whole class. Depth fares worst, worse than one mean map for all: its cue is the haze of distance, of which these pictures have as much as ever, but on backgrounds never seen it misreads it. The remedy of chapter 01, other photographs in training, is not measured in this chapter.
+# Three outcomes. Boxes and names hardly suffer. Segmentation loses some twenty points: even the cat's nose is taken for something (it gets a mask in the second panel), and a patch of background lowers the IoU of a whole class. Depth fares worst, worse than one mean map for all. One of its cues is the haze of distance, of which these pictures have as much as ever; probably it misreads it on backgrounds never seen. The remedy of chapter 01, other photographs in training, is not measured in this chapter.
 #
 # More that this world does not show:
 #
 # - Our labels come from a program and are right to the pixel. Real boxes and masks are drawn by people, no two of them alike, and an IoU of 0.95 is often beyond everybody.
-# - Our pictures hold four objects at most, all in plain view. A picture of COCO has more than seven on average, small, hidden and crowded ones among them.
+# - Our pictures hold four objects at most, hardly ever hidden. A picture of COCO has more than seven on average, small, hidden and crowded ones among them.
 # - Our ground is always flat and its lower edge always 2 metres away, so a mean depth map is not too bad. With another camera it is worth nothing.
 # - Our triangles have three corners, all of them there. Of the seventeen keypoints of a person, some are usually hidden.
 
@@ -1622,14 +1625,14 @@ assert photo_scores["miou"] < shipped_scores["miou"] - 10 and shipped_scores["ap
 # | | 这一章 | 发表的系统 |
 # |---|---|---|
 # | 数据 | 2.4 万张生成的图，6 类 | COCO：训练集 11.8 万张照片，80 类 |
-# | 检测，AP（0.5–0.95） | 80–82（我们的世界） | RetinaNet 39.1（ResNet-101-FPN）；CenterNet 45.1（多尺度测试）；FCOS 44.7（ResNeXt-64x4d-101） |
-# | 实例分割，AP | 78–80 | Mask R-CNN 35.7（ResNet-101-FPN）；YOLACT 29.8，每秒 33 帧 |
+# | 检测，AP（0.5–0.95） | 80–81（我们的世界） | RetinaNet 39.1（ResNet-101-FPN）；CenterNet 45.1（多尺度测试）；FCOS 44.7（ResNeXt-64x4d-101） |
+# | 实例分割，AP | 79–80 | Mask R-CNN 35.7（ResNet-101-FPN）；YOLACT 29.8，每秒 33 帧 |
 # | 关键点 | 三角形的三个角 | Mask R-CNN：人的 17 个关键点 |
 # | 深度 | 一台相机，一块平地 | Eigen 等：NYU Depth（室内）和 KITTI（街道） |
 # | 区域 | 48 维，6 个 | Anderson 等：2048 维，每张图 36 个或 10 到 100 个；检测器在 Visual Genome 上训练，1600 类物体、400 类属性 |
 # | 编码器 | 35 万个权重 | 几千万到上亿个 |
 #
-# 左右两栏的 AP 不能比：图不一样，题不一样。右栏都引自各自的论文，在 COCO 上测得。
+# 左右两栏的 AP 不能比：图不一样，题不一样。右栏都引自各自的论文，AP 都在 COCO 上测得。
 
 # %% [markdown] lang="en"
 # ## 11 At full scale
@@ -1637,22 +1640,22 @@ assert photo_scores["miou"] < shipped_scores["miou"] - 10 and shipped_scores["ap
 # | | this chapter | published systems |
 # |---|---|---|
 # | data | 24 thousand generated pictures, 6 classes | COCO: 118 thousand photographs for training, 80 classes |
-# | detection, AP (0.5–0.95) | 80–82, in our world | RetinaNet 39.1 (ResNet-101-FPN); CenterNet 45.1 (multi-scale testing); FCOS 44.7 (ResNeXt-64x4d-101) |
-# | instance segmentation, AP | 78–80 | Mask R-CNN 35.7 (ResNet-101-FPN); YOLACT 29.8, at 33 frames a second |
+# | detection, AP (0.5–0.95) | 80–81, in our world | RetinaNet 39.1 (ResNet-101-FPN); CenterNet 45.1 (multi-scale testing); FCOS 44.7 (ResNeXt-64x4d-101) |
+# | instance segmentation, AP | 79–80 | Mask R-CNN 35.7 (ResNet-101-FPN); YOLACT 29.8, at 33 frames a second |
 # | keypoints | three corners of triangles | Mask R-CNN: 17 keypoints of people |
 # | depth | one camera, one flat ground | Eigen et al.: NYU Depth (indoors) and KITTI (streets) |
 # | regions | 48 numbers, 6 of them | Anderson et al.: 2,048 numbers, 36 or 10 to 100 a picture; a detector trained on Visual Genome, 1,600 classes of objects and 400 of attributes |
 # | encoder | 0.35 million weights | tens to hundreds of millions |
 #
-# The APs of the two columns cannot be compared: other pictures, other questions. Those on the right are from the papers, on COCO.
+# The APs of the two columns cannot be compared: other pictures, other questions. The APs on the right are from the papers, on COCO.
 
 # %% [markdown] lang="zh"
 # ## 12 小结
 #
 # - 一个编码器，许多任务头：特征金字塔只算一遍，每个头读同样的特征图。损失要 `logits`，人看 `probabilities`。
 # - 交并比 0.5，是每个框被盖住三分之二；没碰到的框，$1-\text{IoU}$ 没有梯度，$1-\text{GIoU}$ 有。
-# - 背景远比物体多：偏置从先验出发，先救回大半；focal 损失要看不平衡有多厉害，在这里反而不如交叉熵。
-# - AP 只看排名，不设门槛；它不是准确率，也不说在你的门槛上会错多少。NMS 是人定的规则，没有一个权重。
+# - 背景远比物体多：偏置从先验出发，物体在损失里的份额从千分之二升到四成；focal 损失要看不平衡有多厉害，在这里，AP50 反而不如交叉熵。
+# - AP 只看排名，不设分数的门槛；它不是准确率，也不说在你的门槛上会错多少。NMS 是人定的规则，没有一个权重。
 # - 深度的单位不在像素里：$\lambda=1$ 的损失不教单位。置信度不用标签也学得出来，排名靠得住。
 # - 图动了，标签也要动：框、掩码、角的名字、句子；有的标签动不了，就该拒绝。
 # - 最有把握的几处，一处一个向量加一个框，就是后面的模型要读的区域。
@@ -1664,8 +1667,8 @@ assert photo_scores["miou"] < shipped_scores["miou"] - 10 and shipped_scores["ap
 # | “AP 就是准确率” | 是排名的分数：塞进一大堆零分的乱框，AP 几乎不动，精确率一塌糊涂 |
 # | “交并比 0.5 就是盖住一半” | 一样大的两个框，要互相盖住三分之二；盖住一半只有 0.33 |
 # | “NMS 是学来的” | 一条规则，一个门槛；靠得近的真物体也会被它去掉 |
-# | “翻转不花钱” | 框、掩码、角的名字、左右的句子都要跟着改；深度根本不许转 |
-# | “类别不平衡就要 focal 损失” | 几百比一、从先验出发、训练又短时，交叉熵更好 |
+# | “翻转不花钱” | 框、掩码、深度、角的名字、左右的句子都要跟着改；转九十度，深度怎么改都不对 |
+# | “类别不平衡就要 focal 损失” | 几百比一、从先验出发、训练又短时，交叉熵的 AP50 更高 |
 # | “置信度就是分数” | 检测的分数只用来排名；深度的置信度是预计误差换算出来的，要另外校准 |
 # | “softmax 以后再交给损失更稳妥” | 那样做了两次 softmax，损失下不去，也没有报错 |
 
@@ -1674,7 +1677,7 @@ assert photo_scores["miou"] < shipped_scores["miou"] - 10 and shipped_scores["ap
 #
 # - One encoder, many task heads: the pyramid is computed once, and each head reads the same maps. Losses want `logits`, people look at `probabilities`.
 # - At an IoU of 0.5 two thirds of each box are covered; where boxes do not touch, $1-\text{IoU}$ has no gradient and $1-\text{GIoU}$ has.
-# - There is far more background than objects: a bias that starts from the prior saves most of it; whether the focal loss helps depends on how far out of balance it is, and here it is worse than cross entropy.
+# - There is far more background than objects: a bias that starts from the prior makes up for most of it; whether the focal loss helps depends on the conditions, and here its AP50 is lower than that of cross entropy.
 # - AP goes by order and sets no threshold; it is no accuracy and does not say how much goes wrong at yours. NMS is a rule that somebody made, without a weight.
 # - The unit of depth is not in the pixels: a loss with $\lambda=1$ does not teach it. Confidence can be learnt without labels, and its order can be relied on.
 # - Labels move with the picture: boxes, masks, names of corners, sentences; where a label cannot move, refuse.
@@ -1688,7 +1691,7 @@ assert photo_scores["miou"] < shipped_scores["miou"] - 10 and shipped_scores["ap
 # | "IoU 0.5 is half covered" | two equal boxes have to cover two thirds of each other; half is 0.33 |
 # | "NMS is learnt" | a rule with a threshold; real objects close together are dropped as well |
 # | "flips are free" | boxes, masks, names of corners and words for left and right have to follow, and depth may not be turned at all |
-# | "imbalance calls for the focal loss" | at a few hundred to one, starting from the prior, in a short training, cross entropy is better |
+# | "imbalance calls for the focal loss" | at a few hundred to one, starting from the prior, in a short training, cross entropy has the higher AP50 |
 # | "confidence is the score" | a detector's scores are for ranking; the confidence of depth is made of an expected error, and calibration is another matter |
 # | "a softmax before the loss is the safe way" | it makes two softmaxes; the loss stays high, and there is no error |
 
@@ -1697,7 +1700,7 @@ assert photo_scores["miou"] < shipped_scores["miou"] - 10 and shipped_scores["ap
 #
 # 1. 两个 10×10 的框，横竖都错开 5 个像素。交并比是多少？
 # 2. 两个框不相交，离得越来越远。$1-\text{GIoU}$ 趋向多少？
-# 3. 每张图 1536 个问题，2.5 个“是”。从 0.5 出发，第一步的损失大约有多少来自“不是”？
+# 3. 每张图 1536 个问题，2.5 个“是”。从 0.5 出发，第一步的交叉熵大约有多少来自“不是”？
 # 4. 把一个检测器的所有分数都除以 2，AP50 怎样变？
 # 5. 只用 $\lambda=1$ 训练的深度头，为什么米数不可信？怎样补救？
 #
@@ -1707,7 +1710,7 @@ assert photo_scores["miou"] < shipped_scores["miou"] - 10 and shipped_scores["ap
 # 2. 2：交并比是 0，$C$ 几乎全空，GIoU 趋向 −1。
 # 3. 99.8%：每个答案都付 $\ln 2$，按个数算。
 # 4. 不变，次序没有变。
-# 5. 这个损失对整体的倍数没有斜率，倍数停在哪里全凭起点。拿几处已知的距离来定一个倍数就行。
+# 5. 这个损失对整体的倍数没有斜率，倍数停在哪里全凭起点。每张图拿一处已知的距离来定一个倍数就行。
 #
 # </details>
 

@@ -1121,7 +1121,7 @@ for task, key in (("shape", "class"), ("detection", "ap50"), ("detection", "ap")
     rows = (" ".join(f"{value:4.1f}" for value in entry[key]) for entry in (together, single[task], recorded["whole"]))
     print(f"{task:13s} {key:14s}", "   ".join(rows))
 seconds = [entry["mean"]["seconds"] for entry in (together, recorded["whole"])]
-print(f"seconds: together {seconds[0]:.0f} and {seconds[1]:.0f}; the six alone {sum(entry['mean']['seconds'] for entry in single.values()):.0f} in all,")
+print(f"time in seconds: together {seconds[0]:.0f} and {seconds[1]:.0f}; the six alone {sum(entry['mean']['seconds'] for entry in single.values()):.0f} in all,")
 print("        ", ", ".join(f"{name} {entry['mean']['seconds']:.0f}" for name, entry in single.items()))
 
 # %% [markdown] lang="zh"

@@ -8,14 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from tests.exercises.verdicts import SEEDS, pairs, verdict_of
 from vlmlearn.exercises import registry
 from vlmlearn.exercises.chapter_02 import swap_objects
-from vlmlearn.exercises.diagnose import diagnose
 from vlmlearn.heads.retrieval import ensemble_prompts
 from vlmlearn.metrics import average_precision as package_precision
 from vlmlearn.world import Tokenizer, sample_scenes, swapped_captions
-
-SEEDS = (0, 1, 2**31)
 
 
 def unit(x):
@@ -232,18 +230,6 @@ WRONG = {
         "without padding": lambda ids, article: swap_objects(ids, article)[: int((ids != 0).sum())],
     },
 }
-
-
-def verdict_of(name, function, seed):
-    return diagnose(registry.find(name), function, seed=seed)
-
-
-def pairs(table):
-    return [
-        pytest.param(name, function, id=f"{name}-{label}")
-        for name, some in table.items()
-        for label, function in (some.items() if isinstance(some, dict) else enumerate(some))
-    ]
 
 
 @pytest.mark.parametrize(("name", "function"), pairs(RIGHT))

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from tests.exercises.verdicts import SEEDS, pairs, verdict_of
 from vlmlearn.exercises import registry
 from vlmlearn.exercises.chapter_03 import (
     chunked_loss,
@@ -14,11 +15,8 @@ from vlmlearn.exercises.chapter_03 import (
     ring_step,
     sigmoid_loss,
 )
-from vlmlearn.exercises.diagnose import diagnose
 from vlmlearn.exercises.reading import most_made_at_once
 from vlmlearn.losses import siglip_loss
-
-SEEDS = (0, 1, 2**31)
 
 
 def logits_of(image, text, scale, bias):
@@ -285,18 +283,6 @@ WRONG = {
         "clamped": lambda features, real: safe_mean_by_where(features.clamp(-1, 1), real),
     },
 }
-
-
-def verdict_of(name, function, seed):
-    return diagnose(registry.find(name), function, seed=seed)
-
-
-def pairs(table):
-    return [
-        pytest.param(name, function, id=f"{name}-{label}")
-        for name, some in table.items()
-        for label, function in (some.items() if isinstance(some, dict) else enumerate(some))
-    ]
 
 
 @pytest.mark.parametrize(("name", "function"), pairs(RIGHT))

@@ -7,11 +7,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from vlmlearn.exercises import registry
+from tests.exercises.verdicts import SEEDS, pairs, verdict_of
 from vlmlearn.exercises.chapter_10 import box_iou, decode_boxes, focal_loss, giou, nms, smooth_l1, soft_argmax
-from vlmlearn.exercises.diagnose import diagnose
 
-SEEDS = (0, 1, 2**31)
 LIMIT = math.log(1000 / 16)
 
 
@@ -299,18 +297,6 @@ WRONG = {
         "middle": lambda heatmaps, temperature: soft_argmax(0 * heatmaps, temperature),
     },
 }
-
-
-def verdict_of(name, function, seed):
-    return diagnose(registry.find(name), function, seed=seed)
-
-
-def pairs(table):
-    return [
-        pytest.param(name, function, id=f"{name}-{label}")
-        for name, some in table.items()
-        for label, function in (some.items() if isinstance(some, dict) else enumerate(some))
-    ]
 
 
 @pytest.mark.parametrize(("name", "function"), pairs(RIGHT))

@@ -1059,7 +1059,7 @@ print("900 steps, free: AP50 of never-seen pairs", spread(recorded["whole"]["new
 #
 # ### "Imbalance calls for the focal loss"
 #
-# Only the detection head is trained, and only the loss of its classes changes: the focal loss of heat maps (CenterNet); the focal loss with *yes* at the middle's place alone (RetinaNet, $\gamma=2$, and a weight $\alpha=0.25$ for *yes*, 0.75 for *no*); and with the same target plain cross entropy. All start from $-\ln 99$. Section 2 calculated that in the cross entropy objects are drowned again as training goes on. Guess the ranking first:
+# Only the detection head is trained, and only the loss of its classes changes: the focal loss of heat maps (CenterNet, $\gamma=2$); the focal loss with *yes* at the middle's place alone (RetinaNet, $\gamma=2$, and a weight $\alpha=0.25$ for *yes*, 0.75 for *no*); and with that target plain cross entropy. Around the middle the heat maps are next to 0 here, so the three targets are practically the same. All start from $-\ln 99$. Section 2 calculated that in the cross entropy objects are drowned again as training goes on. Guess the ranking first:
 
 # %%
 print("detection alone, 300 steps   AP50             AP               AP50, never seen")
@@ -1620,7 +1620,7 @@ assert photo_scores["miou"] < shipped_scores["miou"] - 10 and shipped_scores["ap
 # - Our labels come from a program and are right to the pixel. Real boxes and masks are drawn by people, no two of them alike, and an IoU of 0.95 is often beyond everybody.
 # - Our pictures hold four objects at most, hardly ever hidden. A picture of COCO has more than seven on average, small, hidden and crowded ones among them.
 # - Our ground is always flat and its lower edge always 2 metres away, so a mean depth map is not too bad. With another camera it is worth nothing.
-# - Our triangles have three corners, all of them there. Of the seventeen keypoints of a person, some are usually hidden.
+# - Our triangles have three corners, which are rarely hidden or outside the picture. Of the seventeen keypoints of a person, some are usually hidden.
 
 # %% [markdown] lang="zh"
 # ## 11 真正的规模
@@ -1680,7 +1680,7 @@ assert photo_scores["miou"] < shipped_scores["miou"] - 10 and shipped_scores["ap
 #
 # - One encoder, many task heads: the pyramid is computed once, and each head reads the same maps. Losses want `logits`, people look at `probabilities`.
 # - At an IoU of 0.5 two thirds of each box are covered; where boxes do not touch, $1-\text{IoU}$ has no gradient and $1-\text{GIoU}$ has.
-# - There is far more background than objects: a bias that starts from the prior makes up for most of it; whether the focal loss helps depends on the conditions, and here its AP50 is lower than that of cross entropy.
+# - There is far more background than objects: a bias that starts from the prior lifts the objects' share of the loss from two thousandths to four tenths; whether the focal loss helps depends on the conditions, and here its AP50 is lower than that of cross entropy.
 # - AP goes by order and sets no threshold; it is no accuracy and does not say how much goes wrong at yours. NMS is a rule that somebody made, without a weight.
 # - The unit of depth is not in the pixels: a loss with $\lambda=1$ does not teach it. Confidence can be learnt without labels, and its order can be relied on.
 # - Labels move with the picture: boxes, masks, names of corners, sentences; where a label cannot move, refuse.
@@ -1732,7 +1732,7 @@ assert photo_scores["miou"] < shipped_scores["miou"] - 10 and shipped_scores["ap
 # 2. To 2: the IoU is 0, $C$ is nearly all empty, and GIoU tends to −1.
 # 3. 99.8%: every answer pays $\ln 2$, so it goes by number.
 # 4. Nothing, the order is the same.
-# 5. The loss has no slope for a common factor, which stays wherever it began. Take a few known distances and fit one factor.
+# 5. The loss has no slope for a common factor, which stays wherever it began. For each picture take a known distance and fit one factor: with this loss pictures need not share one.
 #
 # </details>
 
